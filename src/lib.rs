@@ -1,0 +1,2 @@
+//! cert-manager for API tokens.
+#![forbid(unsafe_code)]
