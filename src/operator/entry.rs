@@ -308,7 +308,7 @@ fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
-/// Resource versions of one object can be compared as numbers since Kubernetes 1.35 says so; etcd's always could.
+/// Resource versions are etcd's revisions: whole numbers that grow. 0 where a server says something else.
 fn version(metadata: &ObjectMeta) -> u64 {
-    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

@@ -154,7 +154,7 @@ impl Index {
         inner.absent.remove(&key);
         if let Some(old) = inner.secrets.get(&key)
             && old.uid == entry.uid
-            && old.version >= entry.version
+            && (old.resource_version == entry.resource_version || old.version > entry.version)
         {
             return Vec::new();
         }
