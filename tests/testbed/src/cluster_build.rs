@@ -97,6 +97,7 @@ fn exclusive(path: &Path) -> Result<File> {
 }
 
 fn build(binary: &Path) -> Result<()> {
+    require_go()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let minutes = if cores > 4 { 2 } else { 8 / cores };
     progress(&format!(
@@ -132,16 +133,8 @@ fn go_build(target: &Path) -> Result<()> {
         .arg(target)
         .arg(".")
         .env("CGO_ENABLED", "0")
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
-            "the tests run a real kube-apiserver, built from source by Go, and there is no `go` in PATH: \
-             install Go 1.24 or newer (https://go.dev/dl, or your distribution's golang package), or set \
-             KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver and kubectl"
-        ),
-        Err(e) => return Err(e).context("cannot run `go`"),
-    };
+        .output()
+        .context("cannot run `go`")?;
     if !output.status.success() {
         bail!(
             "building {} failed ({}); Go 1.24 or newer and access to Go modules are needed:\n{}",
@@ -151,6 +144,19 @@ fn go_build(target: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Asked before a build is announced that cannot be.
+fn require_go() -> Result<()> {
+    match Command::new("go").arg("version").output() {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
+            "the tests run a real kube-apiserver, built from source by Go, and there is no `go` in PATH: \
+             install Go 1.24 or newer (https://go.dev/dl, or your distribution's golang package), or set \
+             KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kubectl"
+        ),
+        Err(e) => Err(e).context("cannot run `go`"),
+    }
 }
 
 /// Straight to stderr, because the test harness holds back what the print macros write until a test has failed.
