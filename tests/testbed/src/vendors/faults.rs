@@ -201,7 +201,7 @@ fn padded(reply: Reply, bytes: usize) -> Reply {
 }
 
 fn framed_head(reply: &Reply) -> String {
-    reply.head(&format!("content-length: {}", reply.body.len()))
+    reply.head(&format!("content-length: {}\r\nconnection: close", reply.body.len()))
 }
 
 /// The whole reply: so many bytes at once, the others one by one.
