@@ -53,7 +53,7 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
 
     fn entry(&self, entry: &Expiry) -> Option<Timestamp> {
         match entry {
-            Expiry::In(unit, source) => self.from_now(unit.in_seconds(self.number(source)?)),
+            Expiry::In(unit, source) => self.after_sending(unit.in_seconds(self.number(source)?)),
             Expiry::Epoch(unit, source) => self.absolute(epoch(*unit, self.number(source)?)?),
             Expiry::Timestamp(source) => match self.document.find(source) {
                 super::read::Found::Text(text) => self.absolute(dates::timestamp(&text)?),
@@ -70,7 +70,7 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
     }
 
     /// Counted from before the request was sent: what it took is the token's own time.
-    fn from_now(&self, seconds: f64) -> Option<Timestamp> {
+    fn after_sending(&self, seconds: f64) -> Option<Timestamp> {
         let span = SignedDuration::try_from_secs_f64(seconds)
             .ok()
             .filter(SignedDuration::is_positive)?;
@@ -87,7 +87,7 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
         let cookie = cookie(&self.document.reply.headers, name)?;
         let max_age = cookie.attribute("max-age").and_then(|it| it.parse::<f64>().ok());
         max_age
-            .and_then(|seconds| self.from_now(seconds))
+            .and_then(|seconds| self.after_sending(seconds))
             .or_else(|| self.absolute(dates::http_date(cookie.attribute("expires")?)?))
     }
 }

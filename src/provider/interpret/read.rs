@@ -129,18 +129,15 @@ pub(super) struct Cookie<'h> {
 impl<'h> Cookie<'h> {
     /// Of several of one name the last counts (RFC 6265 5.3).
     pub fn attribute(&self, name: &str) -> Option<&'h str> {
-        let pairs = self.attributes.split(';').filter_map(|pair| pair.split_once('='));
-        pairs
-            .filter(|(key, _)| key.trim().eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
-            .last()
+        let mut pairs = self.attributes.rsplit(';').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+        Some(value.trim())
     }
 }
 
 /// The last `Set-Cookie` of this name.
 pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cookie<'h>> {
-    let lines = headers.get_all(http::header::SET_COOKIE).iter();
-    let cookies = lines.filter_map(|line| {
+    headers.get_all(http::header::SET_COOKIE).iter().rev().find_map(|line| {
         let line = std::str::from_utf8(line.as_bytes()).ok()?;
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
         let (key, value) = pair.split_once('=')?;
@@ -148,6 +145,5 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cookie<'h
             value: value.trim(),
             attributes,
         })
-    });
-    cookies.last()
+    })
 }
