@@ -1,1 +1,4 @@
-//! (being built)
+//! The door: one file for each subcommand.
+
+/// Prints what is built in.
+pub mod preset;
