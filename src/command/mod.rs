@@ -1,1 +1,3 @@
-//! (being built)
+//! The door: what the command line offers.
+
+pub mod crd;
