@@ -39,7 +39,9 @@ impl FromStr for HumanDuration {
         let mut rest = text;
         let mut seconds = 0u64;
         for (unit, factor, digits) in [('h', 3600, 6), ('m', 60, 6), ('s', 1, 8)] {
-            let Some((number, tail)) = rest.split_once(unit) else { continue };
+            let Some((number, tail)) = rest.split_once(unit) else {
+                continue;
+            };
             if number.is_empty() || number.len() > digits || !number.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(invalid());
             }

@@ -1,0 +1,23 @@
+//! What tests, demo and benchmarks share: a real control plane, the operator as a process, and watchers of both.
+//!
+//! It stands beside the product and never inside it: nothing here may be used by the operator's own code, and all
+//! traffic stays on loopback.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod binaries;
+mod cluster_build;
+mod component;
+pub mod control_plane;
+pub mod eventually;
+mod flags;
+pub mod kubectl;
+mod lifeline;
+mod loopback_http;
+pub mod metrics;
+pub mod operator;
+pub mod outputs;
+mod pki;
+pub mod ports;
+mod process_cost;
+pub mod users;

@@ -1,0 +1,314 @@
+//! The compact facts that the index keeps of each object, and how they are read off an object.
+
+use std::{fmt, sync::Arc};
+
+use k8s_openapi::{
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference},
+    jiff::Timestamp,
+};
+use kube::core::PartialObjectMeta;
+
+use crate::{
+    api::{
+        ApiToken, ApiTokenSpec, ApiTokenStatus, ProviderKind, ProviderStatus, TokenProviderSpec,
+        names::{
+            EXPIRES_AT, FIELD_MANAGER, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL,
+            ROLE_OUTPUT, ROLE_SESSION, session_secret,
+        },
+        provider::Tls,
+    },
+    provider::{definition::Definition, validate},
+    token::{
+        facts::{self, Facts},
+        output::{Marks, Ownership, Revision, key_set, secret_name},
+    },
+};
+
+/// A namespaced object's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// Which provider; `namespace` only with `TokenProvider`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderKey {
+    pub kind: ProviderKind,
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+/// What a pass can be about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    Provider(ProviderKey),
+    Token(Key),
+}
+
+/// An ApiToken.
+#[derive(Clone, Debug)]
+pub struct TokenEntry {
+    pub uid: String,
+    pub version: u64,
+    pub generation: i64,
+    pub generation_seen_at: Timestamp,
+    pub created_at: Timestamp,
+    pub deleting: bool,
+    pub spec: Arc<ApiTokenSpec>,
+    pub refresh_requested: Option<String>,
+    /// To see whether a status must be written; never to decide.
+    pub status: Arc<ApiTokenStatus>,
+}
+
+/// A provider, compiled once for each generation.
+#[derive(Clone, Debug)]
+pub struct ProviderEntry {
+    pub uid: String,
+    pub version: u64,
+    pub generation: i64,
+    pub generation_seen_at: Timestamp,
+    pub compiled: Result<Arc<Definition>, Arc<validate::Invalid>>,
+    pub tls: Option<Tls>,
+    pub allowed: Option<LabelSelector>,
+    pub status: ProviderStatus,
+}
+
+/// A Secret with the role label, from its metadata.
+#[derive(Clone, Debug)]
+pub struct SecretEntry {
+    pub uid: String,
+    pub resource_version: String,
+    pub version: u64,
+    pub role: SecretRole,
+}
+
+#[derive(Clone, Debug)]
+pub enum SecretRole {
+    Credentials,
+    Session { owner: Option<Owner>, facts: Option<Box<Facts>> },
+    Output(Box<OutputMarks>),
+}
+
+/// Name and uid of the ApiToken that something belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub name: String,
+    pub uid: String,
+}
+
+/// What metadata tells of an output.
+#[derive(Clone, Debug, Default)]
+pub struct OutputMarks {
+    /// Kind, name and uid of the controller.
+    pub controller: Option<(String, String, String)>,
+    pub owner: Option<String>,
+    pub revision: Option<Revision>,
+    pub expires_at: Option<Timestamp>,
+    /// Keys of data belong to another field manager, or are not those that the revision names.
+    pub drifted: bool,
+    /// It carries the role label.
+    pub labelled: bool,
+}
+
+impl Key {
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for ProviderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{:?}/{namespace}/{}", self.kind, self.name),
+            None => write!(f, "{:?}/{}", self.kind, self.name),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(key) => key.fmt(f),
+            Self::Token(key) => key.fmt(f),
+        }
+    }
+}
+
+impl TokenEntry {
+    #[must_use]
+    pub fn read(token: ApiToken, now: Timestamp) -> Self {
+        let metadata = token.metadata;
+        Self {
+            version: version(&metadata),
+            uid: metadata.uid.unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            generation_seen_at: now,
+            created_at: metadata.creation_timestamp.map_or(now, |time| time.0),
+            deleting: metadata.deletion_timestamp.is_some(),
+            refresh_requested: metadata.annotations.and_then(|mut all| all.remove(REFRESH_REQUESTED_AT)),
+            spec: Arc::new(token.spec),
+            status: Arc::new(token.status.unwrap_or_default()),
+        }
+    }
+
+    /// The Secrets whose events concern it.
+    #[must_use]
+    pub fn secrets(&self, key: &Key) -> Vec<Key> {
+        let credentials = self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str());
+        let names = credentials.into_iter().chain([secret_name(&key.name, &self.spec)]);
+        names.map(|name| Key::new(&*key.namespace, name)).collect()
+    }
+
+    #[must_use]
+    pub fn provider(&self, key: &Key) -> ProviderKey {
+        let kind = self.spec.provider_ref.kind.unwrap_or_default();
+        let namespace = (kind == ProviderKind::TokenProvider).then(|| key.namespace.clone());
+        ProviderKey { kind, namespace, name: self.spec.provider_ref.name.clone() }
+    }
+
+    /// Where its session is kept.
+    #[must_use]
+    pub fn session(&self, key: &Key) -> Key {
+        Key::new(&*key.namespace, session_secret(&self.uid))
+    }
+}
+
+impl ProviderEntry {
+    #[must_use]
+    pub fn read(
+        metadata: &ObjectMeta,
+        spec: &TokenProviderSpec,
+        allowed: Option<LabelSelector>,
+        status: Option<ProviderStatus>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            version: version(metadata),
+            generation: metadata.generation.unwrap_or_default(),
+            generation_seen_at: now,
+            compiled: validate::compile(spec).map(Arc::new).map_err(Arc::new),
+            tls: spec.tls.clone(),
+            allowed,
+            status: status.unwrap_or_default(),
+        }
+    }
+}
+
+impl SecretEntry {
+    /// `None` for a Secret without a role that concerns us.
+    #[must_use]
+    pub fn read(secret: &PartialObjectMeta<Secret>) -> Option<Self> {
+        let metadata = &secret.metadata;
+        let role = match metadata.labels.as_ref()?.get(ROLE_LABEL)?.as_str() {
+            ROLE_CREDENTIALS => SecretRole::Credentials,
+            ROLE_SESSION => SecretRole::Session {
+                owner: owning_token(metadata),
+                facts: Facts::from_annotation(annotation(metadata, facts::ANNOTATION)).map(Box::new),
+            },
+            ROLE_OUTPUT => SecretRole::Output(Box::new(OutputMarks::read(metadata))),
+            _ => return None,
+        };
+        Some(Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            version: version(metadata),
+            role,
+        })
+    }
+
+    /// The uid of the ApiToken whose output this is.
+    #[must_use]
+    pub fn output_of(&self) -> Option<&str> {
+        let SecretRole::Output(marks) = &self.role else { return None };
+        match (&marks.controller, &marks.owner) {
+            (Some((kind, _, uid)), _) => (kind == "ApiToken").then_some(uid),
+            (None, owner) => owner.as_ref()?.split_once('/').map(|(_, uid)| uid),
+        }
+    }
+
+    /// The name of the ApiToken that it belongs to.
+    #[must_use]
+    pub fn owner_name(&self) -> Option<&str> {
+        match &self.role {
+            SecretRole::Credentials => None,
+            SecretRole::Session { owner, .. } => owner.as_ref().map(|owner| owner.name.as_str()),
+            SecretRole::Output(marks) => match (&marks.controller, &marks.owner) {
+                (Some((kind, name, _)), _) => (kind == "ApiToken").then_some(name),
+                (None, owner) => owner.as_ref()?.split_once('/').map(|(name, _)| name),
+            },
+        }
+    }
+}
+
+impl OutputMarks {
+    #[must_use]
+    pub fn read(metadata: &ObjectMeta) -> Self {
+        let revision = annotation(metadata, REVISION).and_then(Revision::parse);
+        let (ours, foreign) = data_keys(metadata.managed_fields.as_deref().unwrap_or_default());
+        let expected = revision.as_ref().map(|revision| revision.keys.as_str());
+        let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        Self {
+            drifted: foreign || expected != Some(&key_set(ours.iter())),
+            controller: controller.map(|OwnerReference { kind, name, uid, .. }| (kind.clone(), name.clone(), uid.clone())),
+            owner: annotation(metadata, OWNER).map(str::to_owned),
+            expires_at: annotation(metadata, EXPIRES_AT).and_then(|text| text.parse().ok()),
+            labelled: metadata.labels.iter().flatten().any(|(key, value)| key == ROLE_LABEL && value == ROLE_OUTPUT),
+            revision,
+        }
+    }
+
+    #[must_use]
+    pub fn ownership(&self, token_name: &str, token_uid: &str) -> Ownership {
+        let controller =
+            self.controller.as_ref().map(|(kind, name, uid)| (kind.as_str(), name.as_str(), uid.as_str()));
+        let role = self.labelled.then_some(ROLE_OUTPUT);
+        Ownership::judge(Marks { controller, owner: self.owner.as_deref(), role }, token_name, token_uid)
+    }
+}
+
+/// The data keys that belong to us, and whether any belong to somebody else.
+fn data_keys(managed: &[ManagedFieldsEntry]) -> (Vec<String>, bool) {
+    let mut ours = Vec::new();
+    let mut foreign = false;
+    for entry in managed {
+        let Some(data) = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data")?.as_object()) else {
+            continue;
+        };
+        let keys = data.keys().filter_map(|key| key.strip_prefix("f:"));
+        if entry.manager.as_deref() == Some(FIELD_MANAGER) {
+            ours.extend(keys.map(str::to_owned));
+        } else {
+            foreign |= keys.count() > 0;
+        }
+    }
+    (ours, foreign)
+}
+
+fn owning_token(metadata: &ObjectMeta) -> Option<Owner> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.kind == "ApiToken")?;
+    Some(Owner { name: owner.name.clone(), uid: owner.uid.clone() })
+}
+
+fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+/// Resource versions of one object can be compared as numbers since Kubernetes 1.35 says so; etcd's always could.
+fn version(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}

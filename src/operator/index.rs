@@ -1,0 +1,301 @@
+//! What is known of the cluster, compactly: fed by the watches *and* by our own writes; of one object the newer wins.
+//!
+//! No labels, annotations or managed fields are kept, only what decisions need. Nothing here reads or writes the
+//! cluster. What is not in here is unknown, not absent: the watches see only Secrets with the role label.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
+use crate::token::decide::LOOK_AGAIN;
+
+/// Shared by all passes; holds nothing of any one pass.
+#[derive(Debug, Default)]
+pub struct Index {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tokens: HashMap<Key, Arc<TokenEntry>>,
+    secrets: HashMap<Key, Arc<SecretEntry>>,
+    providers: HashMap<ProviderKey, Arc<ProviderEntry>>,
+    /// Labels of namespaces; `None` until somebody needs them and they were listed.
+    namespaces: Option<HashMap<String, BTreeMap<String, String>>>,
+    /// Which ApiTokens speak of a Secret (as credentials or as output), and of a provider.
+    by_secret: HashMap<Key, BTreeSet<Key>>,
+    by_provider: HashMap<ProviderKey, BTreeSet<Key>>,
+    /// Outputs by the uid of the ApiToken that they belong to.
+    outputs: HashMap<String, BTreeSet<Key>>,
+    /// Secrets that a GET has shown to be absent, or to lack the label, and when.
+    absent: HashMap<Key, (Timestamp, Absence)>,
+}
+
+/// What a GET by name has shown of a Secret that the watch does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    Missing,
+    Unlabelled,
+}
+
+/// What the index can say of a Secret.
+#[derive(Clone, Debug)]
+pub enum Known {
+    Unknown,
+    Absent(Absence),
+    There(Arc<SecretEntry>),
+}
+
+impl Index {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while holding the lock leaves maps that are still maps.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    #[must_use]
+    pub fn token(&self, key: &Key) -> Option<Arc<TokenEntry>> {
+        self.lock().tokens.get(key).cloned()
+    }
+
+    #[must_use]
+    pub fn provider(&self, key: &ProviderKey) -> Option<Arc<ProviderEntry>> {
+        self.lock().providers.get(key).cloned()
+    }
+
+    #[must_use]
+    pub fn secret(&self, key: &Key, now: Timestamp) -> Known {
+        let inner = self.lock();
+        if let Some(entry) = inner.secrets.get(key) {
+            return Known::There(entry.clone());
+        }
+        match inner.absent.get(key) {
+            Some((at, absence)) if now < *at + LOOK_AGAIN => Known::Absent(*absence),
+            _ => Known::Unknown,
+        }
+    }
+
+    /// Names of the Secrets in this namespace that are outputs of the ApiToken with this uid.
+    #[must_use]
+    pub fn outputs_of(&self, uid: &str) -> Vec<Key> {
+        self.lock().outputs.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Labels of a namespace; `None` while namespaces are not watched, or this one is not known.
+    #[must_use]
+    pub fn namespace_labels(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.lock().namespaces.as_ref()?.get(name).cloned()
+    }
+
+    /// Whether any provider chooses namespaces by label: only then are namespaces watched.
+    #[must_use]
+    pub fn needs_namespaces(&self) -> bool {
+        self.lock().providers.values().any(|provider| provider.allowed.is_some())
+    }
+
+    #[must_use]
+    pub fn all_tokens(&self) -> Vec<(Key, Arc<TokenEntry>)> {
+        self.lock().tokens.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+    }
+
+    #[must_use]
+    pub fn all_subjects(&self) -> Vec<Subject> {
+        let inner = self.lock();
+        let tokens = inner.tokens.keys().cloned().map(Subject::Token);
+        let providers = inner.providers.keys().cloned().map(Subject::Provider);
+        providers.chain(tokens).collect()
+    }
+
+    /// Every session in sight, to collect what they remember of rejected credentials.
+    pub fn visit_sessions(&self, mut visit: impl FnMut(&SecretEntry)) {
+        for secret in self.lock().secrets.values() {
+            if matches!(secret.role, SecretRole::Session { .. }) {
+                visit(secret);
+            }
+        }
+    }
+
+    /// Takes in an ApiToken; returns who has to look at it.
+    pub fn apply_token(&self, key: Key, mut entry: TokenEntry) -> Vec<Subject> {
+        let mut inner = self.lock();
+        if let Some(old) = inner.tokens.get(&key) {
+            if old.uid == entry.uid && old.version > entry.version {
+                return Vec::new();
+            }
+            if old.uid == entry.uid && old.generation == entry.generation {
+                entry.generation_seen_at = old.generation_seen_at;
+                // One copy of an unchanged spec, whoever still holds the old entry.
+                entry.spec = old.spec.clone();
+            }
+        }
+        inner.forget_token(&key);
+        for secret in entry.secrets(&key) {
+            inner.by_secret.entry(secret).or_default().insert(key.clone());
+        }
+        inner.by_provider.entry(entry.provider(&key)).or_default().insert(key.clone());
+        inner.tokens.insert(key.clone(), Arc::new(entry));
+        vec![Subject::Token(key)]
+    }
+
+    pub fn remove_token(&self, key: &Key, uid: &str) -> Vec<Subject> {
+        let mut inner = self.lock();
+        if inner.tokens.get(key).is_some_and(|old| old.uid == uid) {
+            inner.forget_token(key);
+        }
+        vec![Subject::Token(key.clone())]
+    }
+
+    /// Takes in a Secret's metadata; returns the ApiTokens that it concerns.
+    pub fn apply_secret(&self, key: Key, entry: SecretEntry) -> Vec<Subject> {
+        let mut inner = self.lock();
+        inner.absent.remove(&key);
+        if let Some(old) = inner.secrets.get(&key)
+            && old.uid == entry.uid
+            && old.version >= entry.version
+        {
+            return Vec::new();
+        }
+        inner.forget_secret(&key);
+        if let Some(uid) = entry.output_of() {
+            inner.outputs.entry(uid.to_owned()).or_default().insert(key.clone());
+        }
+        let concerned = inner.concerned_by(&key, &entry);
+        inner.secrets.insert(key, Arc::new(entry));
+        concerned
+    }
+
+    /// A Secret is gone, or has lost its label.
+    pub fn remove_secret(&self, key: &Key, uid: &str) -> Vec<Subject> {
+        let mut inner = self.lock();
+        let Some(old) = inner.secrets.get(key).filter(|old| old.uid == uid).cloned() else { return Vec::new() };
+        let concerned = inner.concerned_by(key, &old);
+        inner.forget_secret(key);
+        concerned
+    }
+
+    /// Remembers what a GET has shown, so that many ApiTokens with the same fault cost one GET a minute.
+    pub fn note_absent(&self, key: Key, absence: Absence, now: Timestamp) {
+        let mut inner = self.lock();
+        inner.forget_secret(&key);
+        inner.absent.retain(|_, (at, _)| now < *at + LOOK_AGAIN);
+        inner.absent.insert(key, (now, absence));
+    }
+
+    pub fn apply_provider(&self, key: ProviderKey, mut entry: ProviderEntry) -> Vec<Subject> {
+        let mut inner = self.lock();
+        let unchanged = inner.providers.get(&key).is_some_and(|old| {
+            let same = old.uid == entry.uid && old.generation == entry.generation;
+            if same {
+                entry.generation_seen_at = old.generation_seen_at;
+                entry.compiled = old.compiled.clone();
+            }
+            same
+        });
+        inner.providers.insert(key.clone(), Arc::new(entry));
+        let mut concerned = vec![Subject::Provider(key.clone())];
+        if !unchanged {
+            concerned.extend(inner.users_of(&key));
+        }
+        concerned
+    }
+
+    pub fn remove_provider(&self, key: &ProviderKey) -> Vec<Subject> {
+        let mut inner = self.lock();
+        inner.providers.remove(key);
+        inner.users_of(key).collect()
+    }
+
+    pub fn apply_namespace(&self, name: String, labels: BTreeMap<String, String>) -> Vec<Subject> {
+        let mut inner = self.lock();
+        let namespaces = inner.namespaces.get_or_insert_default();
+        if namespaces.get(&name) == Some(&labels) {
+            return Vec::new();
+        }
+        namespaces.insert(name.clone(), labels);
+        let concerned = inner.tokens.keys().filter(|key| key.namespace == name);
+        concerned.cloned().map(Subject::Token).collect()
+    }
+
+    pub fn remove_namespace(&self, name: &str) {
+        if let Some(namespaces) = &mut self.lock().namespaces {
+            namespaces.remove(name);
+        }
+    }
+
+    /// After a new list of ApiTokens: what it did not show is gone.
+    pub fn retain_tokens(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Subject> {
+        let mut inner = self.lock();
+        let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
+        let gone: Vec<_> = inner.tokens.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
+        for key in &gone {
+            inner.forget_token(key);
+        }
+        gone.into_iter().map(Subject::Token).collect()
+    }
+
+    /// After a new list of Secrets: what it did not show is unknown.
+    pub fn retain_secrets(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Subject> {
+        let mut inner = self.lock();
+        let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
+        let gone: Vec<_> = inner.secrets.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
+        let mut concerned = Vec::new();
+        for key in gone {
+            if let Some(old) = inner.secrets.get(&key).cloned() {
+                concerned.extend(inner.concerned_by(&key, &old));
+            }
+            inner.forget_secret(&key);
+        }
+        concerned
+    }
+
+    /// After a new list of one kind of provider in one namespace (or all).
+    pub fn retain_providers(&self, in_scope: impl Fn(&ProviderKey) -> bool, listed: &HashSet<ProviderKey>) -> Vec<Subject> {
+        let gone: Vec<_> = {
+            let inner = self.lock();
+            inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()
+        };
+        gone.iter().flat_map(|key| self.remove_provider(key)).collect()
+    }
+}
+
+impl Inner {
+    fn forget_token(&mut self, key: &Key) {
+        let Some(old) = self.tokens.remove(key) else { return };
+        for secret in old.secrets(key) {
+            remove_from(&mut self.by_secret, &secret, key);
+        }
+        remove_from(&mut self.by_provider, &old.provider(key), key);
+    }
+
+    fn forget_secret(&mut self, key: &Key) {
+        let Some(old) = self.secrets.remove(key) else { return };
+        if let Some(uid) = old.output_of() {
+            let uid = uid.to_owned();
+            remove_from(&mut self.outputs, &uid, key);
+        }
+    }
+
+    fn concerned_by(&self, key: &Key, entry: &SecretEntry) -> Vec<Subject> {
+        let owner = entry.owner_name().map(|name| Key { namespace: key.namespace.clone(), name: name.to_owned() });
+        let users = self.by_secret.get(key).into_iter().flatten().cloned();
+        let concerned: BTreeSet<_> = users.chain(owner).collect();
+        concerned.into_iter().map(Subject::Token).collect()
+    }
+
+    fn users_of(&self, key: &ProviderKey) -> impl Iterator<Item = Subject> + use<> {
+        let users: Vec<_> = self.by_provider.get(key).into_iter().flatten().cloned().collect();
+        users.into_iter().map(Subject::Token)
+    }
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<Key>>, at: &K, key: &Key) {
+    if let Some(keys) = map.get_mut(at) {
+        keys.remove(key);
+        if keys.is_empty() {
+            map.remove(at);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a request's body is made of.
+
+use serde_json::Value;
+
+use crate::provider::template::Template;
+
+/// A body with the values still missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// The members of the root object.
+    Json(Vec<(String, JsonTemplate)>),
+    /// `application/x-www-form-urlencoded`
+    Form(Vec<(String, Template)>),
+    /// `multipart/form-data`
+    Multipart(Vec<(String, Template)>),
+}
+
+/// JSON whose strings are templates.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JsonTemplate {
+    Text(Template),
+    /// A number, a boolean or null: sent as it is.
+    Fixed(Value),
+    List(Vec<JsonTemplate>),
+    Object(Vec<(String, JsonTemplate)>),
+}
+
+impl Body {
+    pub(super) fn templates(&self) -> Vec<&Template> {
+        let mut found = Vec::new();
+        match self {
+            Self::Json(members) => members.iter().for_each(|(_, json)| json.collect(&mut found)),
+            Self::Form(fields) | Self::Multipart(fields) => found.extend(fields.iter().map(|(_, template)| template)),
+        }
+        found
+    }
+}
+
+impl JsonTemplate {
+    fn collect<'t>(&'t self, found: &mut Vec<&'t Template>) {
+        match self {
+            Self::Text(template) => found.push(template),
+            Self::Fixed(_) => {}
+            Self::List(elements) => elements.iter().for_each(|json| json.collect(found)),
+            Self::Object(members) => members.iter().for_each(|(_, json)| json.collect(found)),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! From the `http` form that people write to a definition.

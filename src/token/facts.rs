@@ -1,0 +1,169 @@
+//! The part of a session that may be seen: times, fingerprints, failures; never a token.
+//!
+//! The same facts stand in the session's document and, as one annotation, in its metadata. So a metadata watch alone
+//! tells whether a token is due, after a restart too, and every rule of `decide` works on facts alone.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::api::http::{FailureClass, Operation};
+
+/// Annotation of the session Secret that carries the facts, as JSON.
+pub const ANNOTATION: &str = "apitoken.dev/facts";
+
+/// All that decisions need to know of a session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// What the provider gave; absent until a login has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Issued>,
+    /// The credentials as they were last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SeenCredentials>,
+    /// A request that was about to be made when this was written, and whose outcome is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_failure: Option<Box<FailureRecord>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_failure: Option<Box<FailureRecord>>,
+    /// Text of the refresh-requested annotation that was acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_request: Option<String>,
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// One grant, and the session that it is part of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issued {
+    /// Names this grant in annotations; says nothing about the token.
+    pub grant: String,
+    pub operation: Operation,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// The grant before it expired no earlier: renew at half of what remains, do not spin.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_progress: bool,
+    /// The session's login.
+    pub started_at: Timestamp,
+    /// When the session ends for good, where the provider or its definition says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_expires_at: Option<Timestamp>,
+    /// The session's end as a reply gave it, before the definition's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_session_expires_at: Option<Timestamp>,
+    /// Lifetime of the session's first access token, in seconds.
+    pub first_lifetime: i64,
+    /// Whose session it is: login request and parameters, hashed.
+    pub provider_fingerprint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_fingerprint: Option<String>,
+    /// Fingerprint of only those keys that the refresh request sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_fingerprint: Option<String>,
+    pub has_refresh_token: bool,
+    /// The provider has refused to refresh this session.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub over: bool,
+    /// Its refreshes add almost no life any more: log in while it still works.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ending: bool,
+}
+
+/// Which content of the credentials Secret was read last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenCredentials {
+    pub uid: String,
+    pub resource_version: String,
+    /// Keyed hash over the values of all declared keys.
+    pub fingerprint: String,
+    /// Keyed hash over only those that the refresh request sends.
+    pub refresh_fingerprint: String,
+}
+
+/// Written before a request whose double would do harm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    pub id: String,
+    pub operation: Operation,
+    pub at: Timestamp,
+    /// How many in a row, this one included, were made for the same content without an answer.
+    pub count: u32,
+    pub provider_fingerprint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_fingerprint: Option<String>,
+}
+
+/// A failure that holds back the next attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureRecord {
+    pub class: FailureClass,
+    pub count: u32,
+    pub at: Timestamp,
+    pub next_at: Timestamp,
+    /// Reason of the Ready condition that this failure leads to.
+    pub reason: String,
+    pub message: String,
+    pub provider_fingerprint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_fingerprint: Option<String>,
+    /// Where the request went: scheme, host and port.
+    pub origin: String,
+    /// The specs that the attempt was made with; another mark waives the wait.
+    pub spec_mark: String,
+}
+
+impl Facts {
+    /// The failure slot of an operation: an early login that fails must not hold back refreshes.
+    #[must_use]
+    pub fn failure(&self, operation: Operation) -> Option<&FailureRecord> {
+        match operation {
+            Operation::Login => self.login_failure.as_deref(),
+            Operation::Refresh => self.refresh_failure.as_deref(),
+        }
+    }
+
+    pub fn set_failure(&mut self, operation: Operation, record: Option<FailureRecord>) {
+        let record = record.map(Box::new);
+        match operation {
+            Operation::Login => self.login_failure = record,
+            Operation::Refresh => self.refresh_failure = record,
+        }
+    }
+
+    /// The facts that an annotation carries; `None` when it is absent or not understood (then the document tells).
+    #[must_use]
+    pub fn from_annotation(text: Option<&str>) -> Option<Self> {
+        serde_json::from_str(text?).ok()
+    }
+
+    #[must_use]
+    pub fn to_annotation(&self) -> String {
+        serde_json::to_string(self).expect("invariant: facts have only string keys and whole numbers")
+    }
+}
+
+impl Issued {
+    /// Seconds from issue to expiry.
+    #[must_use]
+    pub fn lifetime(&self) -> i64 {
+        self.expires_at.as_second() - self.issued_at.as_second()
+    }
+
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

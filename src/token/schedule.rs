@@ -1,0 +1,141 @@
+//! When to act next. Every function takes the time and returns a time; nothing here waits.
+//!
+//! Jitter comes from the object's uid, so that it is the same after a restart and different for each object.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::facts::Issued;
+use crate::api::{http::FailureClass, token::RefreshPolicy};
+
+/// Share of the lifetime after which a token is renewed when its owner says nothing.
+const DEFAULT_PERCENT: f64 = 67.0;
+/// The kubelet takes 60 to 90 s to show a changed Secret to a pod; below this age renewing is only load.
+const MIN_AGE: f64 = 5.0;
+/// A token that lives no longer than the youngest age at which it may be renewed cannot be kept valid: once a minute.
+const HOPELESS_RETRY: f64 = 60.0;
+/// Early login: at 80 % of the session's limit, plus up to 15 % of it by uid.
+const EARLY_LOGIN: (f64, f64) = (0.80, 0.15);
+
+const MINUTE: f64 = 60.0;
+const HOUR: f64 = 3600.0;
+
+/// A fraction in `[0, 1)` that is always the same for the same texts (FNV-1a with a final mix).
+#[must_use]
+pub fn fraction(uid: &str, salt: &str) -> f64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in uid.bytes().chain([0]).chain(salt.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^= hash >> 33;
+    #[expect(clippy::cast_precision_loss, reason = "32 bits fit into the mantissa")]
+    let unit = (hash >> 32) as f64 / f64::from(u32::MAX).mul_add(1.0, 1.0);
+    unit
+}
+
+/// When the token shall be renewed: 67 % of its lifetime or what the policy says, up to 10 % earlier by uid, between
+/// 10 % and 95 % of the lifetime and at least 5 s after issue.
+#[must_use]
+pub fn renew_at(issued: &Issued, policy: Option<&RefreshPolicy>, uid: &str) -> Timestamp {
+    let lifetime = seconds(issued.lifetime());
+    let offset = if lifetime <= 0.0 || lifetime <= MIN_AGE && !issued.no_progress {
+        HOPELESS_RETRY
+    } else if issued.no_progress {
+        lifetime / 2.0
+    } else {
+        let wanted = wanted_offset(lifetime, policy);
+        let jittered = wanted * (1.0 - 0.1 * fraction(uid, "renew"));
+        jittered.clamp(lifetime * 0.10, lifetime * 0.95)
+    };
+    later(issued.issued_at, offset.max(MIN_AGE))
+}
+
+fn wanted_offset(lifetime: f64, policy: Option<&RefreshPolicy>) -> f64 {
+    match policy {
+        Some(RefreshPolicy { before: Some(before), .. }) => lifetime - before.get().as_secs_f64(),
+        Some(RefreshPolicy { at_percent: Some(percent), .. }) => lifetime * f64::from(*percent) / 100.0,
+        _ => lifetime * DEFAULT_PERCENT / 100.0,
+    }
+}
+
+/// When to log in although the session still refreshes; `None` for a session without an end.
+#[must_use]
+pub fn early_login_at(issued: &Issued, uid: &str) -> Option<Timestamp> {
+    let end = issued.session_expires_at?;
+    let limit = seconds(end.as_second() - issued.started_at.as_second());
+    let (at, spread) = EARLY_LOGIN;
+    Some(later(issued.started_at, limit * (at + spread * fraction(uid, "early-login"))))
+}
+
+/// What a failed attempt knows when it asks for the time of the next one.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub class: FailureClass,
+    /// Failures of this kind in a row, this one included; at least 1.
+    pub count: u32,
+    pub now: Timestamp,
+    /// Expiry of the token that is still exposed, if any.
+    pub expires_at: Option<Timestamp>,
+    /// What the provider asked for, in seconds.
+    pub retry_after: Option<u64>,
+    pub uid: &'a str,
+}
+
+/// When to try again after a failure: later each time, but never so late that a valid token dies untried.
+#[must_use]
+pub fn next_attempt(attempt: &Attempt<'_>) -> Timestamp {
+    let doubled = |base: f64, most: f64| (base * 2f64.powi(exponent(attempt.count))).min(most);
+    let jitter = 1.0 - 0.5 * fraction(attempt.uid, &attempt.count.to_string());
+    let remaining = attempt
+        .expires_at
+        .map(|at| seconds(at.as_second() - attempt.now.as_second()))
+        .filter(|&left| left > 0.0);
+    #[expect(clippy::cast_precision_loss, reason = "a Retry-After is bounded when it is read")]
+    let told = attempt.retry_after.map(|told| told as f64);
+    let delay = match attempt.class {
+        FailureClass::Rejected => return later(attempt.now, doubled(HOUR, 32.0 * HOUR)),
+        FailureClass::Misconfigured => doubled(MINUTE, 15.0 * MINUTE),
+        FailureClass::RateLimited => {
+            let told = told.unwrap_or_else(|| doubled(2.0, 2.0 * MINUTE)).min(HOUR);
+            // Spread those that were told the same time, after it and not before.
+            told + told.min(MINUTE) * 0.1 * (1.0 - jitter)
+        }
+        FailureClass::Transient | FailureClass::SessionOver => {
+            told.map_or_else(|| doubled(1.0, 2.0 * MINUTE) * jitter, |told| told.min(HOUR))
+        }
+    };
+    let bound = remaining.map_or(f64::INFINITY, |left| bound(attempt.class, left));
+    later(attempt.now, delay.min(bound).max(1.0))
+}
+
+/// The wait before the login after one whose outcome nobody knows: 30 s doubling; from the third on as if rejected.
+#[must_use]
+pub fn after_unknown_outcome(at: Timestamp, count: u32) -> Timestamp {
+    let delay = if count < 3 {
+        30.0 * 2f64.powi(exponent(count))
+    } else {
+        (HOUR * 2f64.powi(exponent(count - 2))).min(32.0 * HOUR)
+    };
+    later(at, delay)
+}
+
+/// How much of what is left of a token a failure may wait: told waits are honoured as long as one try still fits in.
+fn bound(class: FailureClass, left: f64) -> f64 {
+    if class == FailureClass::RateLimited { left * 0.9 } else { left / 3.0 }
+}
+
+fn exponent(count: u32) -> i32 {
+    i32::try_from(count.saturating_sub(1).min(20)).expect("invariant: at most 20")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "token lifetimes are far below 2^52 seconds")]
+fn seconds(whole: i64) -> f64 {
+    whole as f64
+}
+
+/// Whole seconds: Kubernetes keeps no fractions, and a schedule that does comes out early (cert-manager#4399).
+fn later(from: Timestamp, by: f64) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "bounded by the caller, saturating by the language")]
+    let by = by.min(4e9) as i64;
+    Timestamp::from_second(from.as_second().saturating_add(by)).unwrap_or(Timestamp::MAX)
+}

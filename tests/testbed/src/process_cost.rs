@@ -1,0 +1,47 @@
+//! What a process costs, as the kernel counts it in /proc. It knows nothing of what the process is.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// Resident memory in KiB.
+///
+/// # Errors
+/// There is no such process, or it has ended and nobody has waited for it yet.
+pub fn rss_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let value = value.and_then(|value| value.trim().strip_suffix(" kB"));
+    Ok(value.context("no VmRSS in /proc/PID/status")?.parse()?)
+}
+
+/// CPU time of all threads since the start, user and system; the kernel counts in ticks of 10 ms.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the program's name in parentheses, and may hold anything (proc_pid_stat(5)).
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |field: usize| -> Result<u64> { Ok(fields.get(field - 3).context("too short")?.parse()?) };
+    let milliseconds = (ticks(14)? + ticks(15)?) * 1000 / rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_shows_as_cpu_time_and_its_memory_as_resident() {
+        let me = std::process::id();
+        let before = cpu_time(me).unwrap();
+        let mut memory = vec![0_u8; 64 << 20];
+        while cpu_time(me).unwrap() < before + Duration::from_millis(30) {
+            memory.fill(std::hint::black_box(1));
+        }
+        assert!(rss_kib(me).unwrap() > 64 << 10);
+        assert_eq!(memory.last(), Some(&1));
+    }
+}

@@ -1,0 +1,7 @@
+//! The testbed's own stories: what other tests rely on, shown on the real thing. One control plane serves them all.
+
+mod audit;
+mod control_plane;
+mod operator;
+mod outputs;
+mod parents_death;
