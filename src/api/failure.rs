@@ -9,10 +9,15 @@ use super::{response::Text, schema};
 /// When a reply matches, what it means. All that is given must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.text)].filter(given, given).size() <= 1").message("give at most one of json, header and text in one rule"))]
-#[x_kube(validation = Rule::new("has(self.status) || has(self.json) || has(self.header) || has(self.text)").message("a rule needs status, or one of json, header and text: otherwise it would match every reply"))]
-#[x_kube(validation = Rule::new("!has(self.equals) || has(self.json) || has(self.header) || has(self.text)").message("equals compares what stands at json, header or text: give one of them").field_path(".equals"))]
-#[x_kube(validation = Rule::new("self.class != 'SessionOver' || (has(self.operation) && self.operation == 'Refresh')").message("SessionOver needs operation: Refresh, since a login has no session that could be over").field_path(".class"))]
+#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.text)].filter(given, given).size() <= 1")
+    .message("give at most one of json, header and text in one rule"))]
+#[x_kube(validation = Rule::new("has(self.status) || has(self.json) || has(self.header) || has(self.text)")
+    .message("a rule needs status, or one of json, header and text: otherwise it would match every reply"))]
+#[x_kube(validation = Rule::new("!has(self.equals) || has(self.json) || has(self.header) || has(self.text)")
+    .message("equals compares what stands at json, header or text: give one of them").field_path(".equals"))]
+#[x_kube(validation = Rule::new("self.class != 'SessionOver' || (has(self.operation) && self.operation == 'Refresh')")
+    .message("SessionOver needs operation: Refresh, since a login has no session that could be over")
+    .field_path(".class"))]
 pub struct ErrorRule {
     /// Login or Refresh: replies of which operation the rule is about. Absent: of both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,8 +51,9 @@ pub struct ErrorRule {
     /// A word of your own for people, in capitalised words joined together: MfaRequired. It stands in the ApiToken's
     /// message. 1 to 64 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Z][A-Za-z0-9]*$')").message("must be a capital letter, then letters and digits, such as MfaRequired"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Z][A-Za-z0-9]*$')")
+        .message("must be a capital letter, then letters and digits, such as MfaRequired"))]
     pub reason: Option<String>,
 }
 

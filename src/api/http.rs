@@ -15,7 +15,11 @@ pub use super::response::{Expiry, OptionalValue, Response, Text, Value};
 /// A login API described as data. The only expression is `${name}`, and only where a field says that it is a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!has(self.refresh) || !has(self.refresh.response) || !has(self.refresh.response.outputs) || self.refresh.response.outputs.all(name, has(self.login.response.outputs) && name in self.login.response.outputs)").message("refresh.response.outputs may only name outputs that login.response.outputs names too").field_path(".refresh.response.outputs"))]
+#[x_kube(validation = Rule::new("!has(self.refresh) || !has(self.refresh.response) || \
+    !has(self.refresh.response.outputs) || self.refresh.response.outputs.all(name, has(self.login.response.outputs) \
+    && name in self.login.response.outputs)")
+    .message("refresh.response.outputs may only name outputs that login.response.outputs names too")
+    .field_path(".refresh.response.outputs"))]
 pub struct Http {
     /// The keys of the credentials Secret that requests may use. Nothing else of the Secret is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +39,9 @@ pub struct Http {
 /// The declared keys of a credentials Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!has(self.required) || !has(self.optional) || !self.required.exists(key, key in self.optional)").message("a key is either required or optional, not both"))]
+#[x_kube(validation = Rule::new("!has(self.required) || !has(self.optional) || \
+    !self.required.exists(key, key in self.optional)")
+    .message("a key is either required or optional, not both"))]
 pub struct CredentialKeys {
     /// Keys without which there is no login (CredentialsIncomplete), at most 32. A template names one as
     /// ${credentials.KEY}. Example: [username, password].
@@ -93,9 +99,17 @@ pub enum Reuse {
 /// One request to the provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.method != 'GET' || !has(self.body)").message("a GET request has no body: use query, or another method").field_path(".body").reason(Reason::FieldValueForbidden))]
-#[x_kube(validation = Rule::new("!has(self.basicAuth) || !has(self.headers) || !self.headers.exists(k, k.lowerAscii() == 'authorization')").message("basicAuth makes the Authorization header: give one of the two").field_path(".headers").reason(Reason::FieldValueForbidden))]
-#[x_kube(validation = Rule::new("!has(self.body) || !has(self.body.multipart) || !has(self.headers) || !self.headers.exists(k, k.lowerAscii() == 'content-type')").message("a multipart body makes the Content-Type header itself, with its boundary").field_path(".headers").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("self.method != 'GET' || !has(self.body)")
+    .message("a GET request has no body: use query, or another method")
+    .field_path(".body").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("!has(self.basicAuth) || !has(self.headers) || \
+    !self.headers.exists(k, k.lowerAscii() == 'authorization')")
+    .message("basicAuth makes the Authorization header: give one of the two")
+    .field_path(".headers").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("!has(self.body) || !has(self.body.multipart) || !has(self.headers) || \
+    !self.headers.exists(k, k.lowerAscii() == 'content-type')")
+    .message("a multipart body makes the Content-Type header itself, with its boundary")
+    .field_path(".headers").reason(Reason::FieldValueForbidden))]
 pub struct Request {
     /// GET, POST, PUT, PATCH or DELETE.
     pub method: Method,
@@ -167,7 +181,8 @@ pub enum BasicAuthEncoding {
 /// Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("[has(self.json), has(self.form), has(self.multipart)].exists_one(given, given)").message("give exactly one of json, form and multipart"))]
+#[x_kube(validation = Rule::new("[has(self.json), has(self.form), has(self.multipart)].exists_one(given, given)")
+    .message("give exactly one of json, form and multipart"))]
 pub struct Body {
     /// A JSON object; strings anywhere in it are templates, all else is sent as it is. A member whose template uses an
     /// absent value is left out. Example: { username: "${credentials.username}", remember: true }.

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod http;
 pub mod oauth2;
 pub mod status;
+pub mod tls;
 pub mod provider;
 pub mod token;
 

@@ -18,8 +18,10 @@ use super::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("has(self.tokenURL) != has(self.issuer)")
     .message("give exactly one of tokenURL and issuer"))]
-#[x_kube(validation = Rule::new("!has(self.clientAuth) || !has(self.clientAuth.method) || self.clientAuth.method != 'None' || (has(self.grant) && self.grant != 'ClientCredentials')")
-    .message("the grant ClientCredentials needs a client that authenticates: None goes with other grants only").field_path(".clientAuth.method"))]
+#[x_kube(validation = Rule::new("!has(self.clientAuth) || !has(self.clientAuth.method) || \
+    self.clientAuth.method != 'None' || (has(self.grant) && self.grant != 'ClientCredentials')")
+    .message("the grant ClientCredentials needs a client that authenticates: None goes with other grants only")
+    .field_path(".clientAuth.method"))]
 #[x_kube(validation = Rule::new("!has(self.assertion) || (has(self.grant) && self.grant == 'JWTBearer')")
     .message("only the grant JWTBearer has an assertion").field_path(".assertion").reason(Reason::FieldValueForbidden))]
 pub struct OAuth2 {
@@ -100,9 +102,11 @@ pub enum GrantType {
 #[x_kube(validation = Rule::new("!has(self.encoding) || !has(self.method) || self.method == 'Basic'")
     .message("only the method Basic has an encoding").field_path(".encoding").reason(Reason::FieldValueForbidden))]
 #[x_kube(validation = Rule::new("!has(self.algorithm) || (has(self.method) && self.method == 'PrivateKeyJWT')")
-    .message("only the method PrivateKeyJWT has an algorithm").field_path(".algorithm").reason(Reason::FieldValueForbidden))]
+    .message("only the method PrivateKeyJWT has an algorithm")
+    .field_path(".algorithm").reason(Reason::FieldValueForbidden))]
 #[x_kube(validation = Rule::new("!has(self.audience) || (has(self.method) && self.method == 'PrivateKeyJWT')")
-    .message("only the method PrivateKeyJWT has an audience").field_path(".audience").reason(Reason::FieldValueForbidden))]
+    .message("only the method PrivateKeyJWT has an audience")
+    .field_path(".audience").reason(Reason::FieldValueForbidden))]
 pub struct ClientAuth {
     /// Basic (default): HTTP basic authentication. Body: client_id and client_secret as form fields. PrivateKeyJWT: an
     /// assertion signed by privateKey (RFC 7523). TLS: a client certificate (RFC 8705). None: a public client.
@@ -186,7 +190,8 @@ pub struct Assertion {
 /// Whether and how sessions are refreshed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!has(self.use) || self.use != 'Never' || !(has(self.reuse) || has(self.parameters) || has(self.sessionLimit) || has(self.sessionExpiry))")
+#[x_kube(validation = Rule::new("!has(self.use) || self.use != 'Never' || !(has(self.reuse) || \
+    has(self.parameters) || has(self.sessionLimit) || has(self.sessionExpiry))")
     .message("with use: Never nothing is refreshed, and the other fields mean nothing"))]
 pub struct OAuth2Refresh {
     /// Auto: refresh when the session has a refresh token, else log in. Never: always log in. Default Never for the

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{duration::HumanDuration, http::Http, oauth2::OAuth2, schema, status::ProviderStatus};
 
 pub use super::reference::NameRef;
+pub use super::tls::{CaBundleKind, CaBundleRef, Tls};
 
 /// Where the API is, how a login and a refresh are done, and what may be asked of it. Exactly one of `preset`, `http`
 /// and `oauth2`.
@@ -24,18 +24,43 @@ pub use super::reference::NameRef;
     category = "apitoken-operator",
     doc = "An API that issues tokens after a login, described by data, for the ApiTokens of its own namespace. \
            What it refers to lies in its namespace too. For all namespaces there is ClusterTokenProvider.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the definition can be used."),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, in one word."),
-    printcolumn(name = "Preset", type_ = "string", json_path = ".spec.preset",
-        description = "The preset that it is made from, if any."),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.url",
-        description = "The base URL, if it is not the preset's own."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp",
-        description = "How long ago the object was created."),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        description = "What is wrong with the definition, if anything.", priority = 1)
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the definition can be used."
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, in one word."
+    ),
+    printcolumn(
+        name = "Preset",
+        type_ = "string",
+        json_path = ".spec.preset",
+        description = "The preset that it is made from, if any."
+    ),
+    printcolumn(
+        name = "URL",
+        type_ = "string",
+        json_path = ".spec.url",
+        description = "The base URL, if it is not the preset's own."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How long ago the object was created."
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What is wrong with the definition, if anything.",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.preset), has(self.http), has(self.oauth2)].exists_one(given, given)")
@@ -46,14 +71,17 @@ pub use super::reference::NameRef;
 #[x_kube(validation = Rule::new("!has(self.oauth2) || !has(self.url)")
     .message("oauth2 takes no url: it has tokenURL or issuer")
     .field_path(".url").reason(Reason::FieldValueForbidden))]
-#[x_kube(validation = Rule::new("!has(self.url) || !self.url.startsWith('http:') || (has(self.tls) && has(self.tls.insecureHTTP) && self.tls.insecureHTTP)")
+#[x_kube(validation = Rule::new("!has(self.url) || !self.url.startsWith('http:') || (has(self.tls) && \
+    has(self.tls.insecureHTTP) && self.tls.insecureHTTP)")
     .message("plain http shows credentials to everybody on the way: use https, or say tls.insecureHTTP: true")
     .field_path(".url").reason(Reason::FieldValueForbidden))]
-#[x_kube(validation = Rule::new("!has(self.oauth2) || !((has(self.oauth2.tokenURL) && self.oauth2.tokenURL.startsWith('http:')) || (has(self.oauth2.issuer) && self.oauth2.issuer.startsWith('http:'))) || (has(self.tls) && has(self.tls.insecureHTTP) && self.tls.insecureHTTP)")
+#[x_kube(validation = Rule::new("!has(self.oauth2) || !((has(self.oauth2.tokenURL) && \
+    self.oauth2.tokenURL.startsWith('http:')) || (has(self.oauth2.issuer) && \
+    self.oauth2.issuer.startsWith('http:'))) || (has(self.tls) && has(self.tls.insecureHTTP) && self.tls.insecureHTTP)")
     .message("plain http shows credentials to everybody on the way: use https, or say tls.insecureHTTP: true")
     .field_path(".oauth2").reason(Reason::FieldValueForbidden))]
 pub struct TokenProviderSpec {
-    /// Name of a preset that the operator ships: Palette, Tenovos or Virtana (`apitoken-operator preset` lists them, and
+    /// Name of a preset that the operator ships: Palette, Tenovos or Virtana (`apitoken-operator preset` lists them,
     /// `apitoken-operator preset NAME` prints one as http, ready to edit). Fields given beside it replace its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::preset_name")]
@@ -96,18 +124,43 @@ pub struct TokenProviderSpec {
     category = "apitoken-operator",
     doc = "An API that issues tokens after a login, described by data, for the ApiTokens of all namespaces or of those \
            that allowedNamespaces selects. What it refers to lies in the operator's namespace.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the definition can be used."),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, in one word."),
-    printcolumn(name = "Preset", type_ = "string", json_path = ".spec.preset",
-        description = "The preset that it is made from, if any."),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.url",
-        description = "The base URL, if it is not the preset's own."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp",
-        description = "How long ago the object was created."),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        description = "What is wrong with the definition, if anything.", priority = 1)
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the definition can be used."
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, in one word."
+    ),
+    printcolumn(
+        name = "Preset",
+        type_ = "string",
+        json_path = ".spec.preset",
+        description = "The preset that it is made from, if any."
+    ),
+    printcolumn(
+        name = "URL",
+        type_ = "string",
+        json_path = ".spec.url",
+        description = "The base URL, if it is not the preset's own."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How long ago the object was created."
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What is wrong with the definition, if anything.",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterTokenProviderSpec {
@@ -183,50 +236,4 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::timeout")]
     pub timeout: Option<HumanDuration>,
-}
-
-/// Whom to trust, and what to show, when connecting.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.caBundle) || !has(self.caBundleRef)")
-    .message("give at most one of caBundle and caBundleRef"))]
-pub struct Tls {
-    /// Certificates of the authorities to trust, as PEM text, at most 65536 characters; instead of the system's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::certificates")]
-    pub ca_bundle: Option<String>,
-    /// An object that holds such certificates as PEM text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_bundle_ref: Option<CaBundleRef>,
-    /// A Secret with a client certificate and its key (tls.crt and tls.key, PEM). It needs the label
-    /// apitoken.dev/role=tls.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_certificate_ref: Option<NameRef>,
-    /// Whether an http URL is accepted, over which credentials travel unprotected. Default false. For tests and odd
-    /// corners.
-    #[serde(default, rename = "insecureHTTP", skip_serializing_if = "Option::is_none")]
-    pub insecure_http: Option<bool>,
-}
-
-/// A key of an object that holds certificates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CaBundleRef {
-    /// ConfigMap or Secret; a Secret needs the label apitoken.dev/role=tls.
-    pub kind: CaBundleKind,
-    /// Name of the object, 1 to 253 characters; it lies in the TokenProvider's namespace, or in the operator's for a
-    /// ClusterTokenProvider.
-    #[schemars(schema_with = "schema::object_name")]
-    pub name: String,
-    /// Key in its data, such as ca.crt.
-    #[schemars(schema_with = "schema::secret_key")]
-    pub key: String,
-}
-
-/// What kind of object holds certificates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(transform = schema::without_description)]
-pub enum CaBundleKind {
-    ConfigMap,
-    Secret,
 }

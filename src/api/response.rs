@@ -33,14 +33,17 @@ pub struct Response {
     /// after (for a fixed time there is refresh.sessionLimit). If a reply yields none, the earlier end stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
-    #[x_kube(validation = Rule::new("self.all(e, !has(e.after))").message("takes no after: for a fixed time there is sessionLimit"))]
+    #[x_kube(validation = Rule::new("self.all(e, !has(e.after))")
+        .message("takes no after: for a fixed time there is sessionLimit"))]
     pub session_expiry: Vec<Expiry>,
 }
 
 /// Where in a reply a value stands. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.cookie), has(self.text)].exists_one(given, given)").message("give exactly one of json, header, cookie and text: the place where the value stands"))]
+#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.cookie), \
+    has(self.text)].exists_one(given, given)")
+    .message("give exactly one of json, header, cookie and text: the place where the value stands"))]
 pub struct Value {
     /// A JSON pointer (RFC 6901) into the body, such as /session/accessToken or /data/0/token; "" is the whole
     /// document. Numbers and booleans are taken as JSON writes them; null and "" count as absent.
@@ -83,7 +86,9 @@ impl JsonSchema for Text {
 /// A value that a reply may lack. Exactly one of `json`, `header`, `cookie`, `text`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.cookie), has(self.text)].exists_one(given, given)").message("give exactly one of json, header, cookie and text: the place where the value stands"))]
+#[x_kube(validation = Rule::new("[has(self.json), has(self.header), has(self.cookie), \
+    has(self.text)].exists_one(given, given)")
+    .message("give exactly one of json, header, cookie and text: the place where the value stands"))]
 pub struct OptionalValue {
     /// A JSON pointer (RFC 6901) into the body, such as /session/refreshToken; "" is the whole document. Numbers and
     /// booleans are taken as JSON writes them; null and "" count as absent.
@@ -110,7 +115,11 @@ pub struct OptionalValue {
 /// One way to learn when something ends. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("[has(self.seconds), has(self.milliseconds), has(self.minutes), has(self.epochSeconds), has(self.epochMilliseconds), has(self.epochMicroseconds), has(self.timestamp), has(self.jwt), has(self.cookie), has(self.after)].exists_one(given, given)").message("give exactly one of seconds, milliseconds, minutes, epochSeconds, epochMilliseconds, epochMicroseconds, timestamp, jwt, cookie and after in one entry"))]
+#[x_kube(validation = Rule::new("[has(self.seconds), has(self.milliseconds), has(self.minutes), \
+    has(self.epochSeconds), has(self.epochMilliseconds), has(self.epochMicroseconds), has(self.timestamp), \
+    has(self.jwt), has(self.cookie), has(self.after)].exists_one(given, given)")
+    .message("give exactly one of seconds, milliseconds, minutes, epochSeconds, epochMilliseconds, \
+        epochMicroseconds, timestamp, jwt, cookie and after in one entry"))]
 pub struct Expiry {
     /// A number of seconds from the moment the request was sent. Example: { seconds: { json: /expires_in } }.
     #[serde(default, skip_serializing_if = "Option::is_none")]

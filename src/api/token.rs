@@ -21,11 +21,17 @@ use super::{duration::HumanDuration, provider::NameRef, schema, status::ApiToken
     category = "apitoken-operator",
     doc = "A token of an API, kept valid in a Secret. The operator logs in to the provider with the credentials, \
            refreshes the token before it expires, and writes it to the output Secret that pods mount.",
-    validation = Rule::new("!has(self.spec.credentialsRef) || (has(self.spec.output) && has(self.spec.output.secretName) ? self.spec.output.secretName : self.metadata.name) != self.spec.credentialsRef.name")
-        .message("the output must not be the credentials Secret: set output.secretName to another name (its default is the ApiToken's own name)")
+    validation = Rule::new("!has(self.spec.credentialsRef) || (has(self.spec.output) && \
+        has(self.spec.output.secretName) ? self.spec.output.secretName : self.metadata.name) != \
+        self.spec.credentialsRef.name")
+        .message("the output must not be the credentials Secret: set output.secretName to another name (its default \
+            is the ApiToken's own name)")
         .field_path(".spec.credentialsRef.name"),
-    validation = Rule::new("!(has(self.spec.output) && has(self.spec.output.secretName) ? self.spec.output.secretName : self.metadata.name).startsWith('apitoken-session-')")
-        .message("Secrets named apitoken-session-... are the operator's own: set output.secretName to another name (its default is the ApiToken's own name)")
+    validation = Rule::new("!(has(self.spec.output) && \
+        has(self.spec.output.secretName) ? self.spec.output.secretName : \
+        self.metadata.name).startsWith('apitoken-session-')")
+        .message("Secrets named apitoken-session-... are the operator's own: set output.secretName to another name \
+            (its default is the ApiToken's own name)")
         .field_path(".spec"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status",
         description = "True exactly while the Secret holds an unexpired token of this spec."),
@@ -76,8 +82,10 @@ pub struct ApiTokenSpec {
 /// A provider, by kind and name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.kind == 'Preset' ? self.name.matches('^[A-Za-z][A-Za-z0-9-]{0,62}$') : self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-    .message("must be the name of an object (lowercase letters, digits, '-' and '.'), or with kind Preset that of a preset, such as Palette")
+#[x_kube(validation = Rule::new("self.kind == 'Preset' ? self.name.matches('^[A-Za-z][A-Za-z0-9-]{0,62}$') : \
+    self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+    .message("must be the name of an object (lowercase letters, digits, '-' and '.'), or with kind Preset that of a \
+        preset, such as Palette")
     .field_path(".name"))]
 pub struct ProviderRef {
     /// ClusterTokenProvider (default). TokenProvider: in the same namespace. Preset: one that the operator ships, with
@@ -86,7 +94,7 @@ pub struct ProviderRef {
     #[schemars(extend("default" = "ClusterTokenProvider"))]
     pub kind: Option<ProviderKind>,
     /// Name of the provider, such as tenovos, or of the preset, such as Tenovos; 1 to 253 characters.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
     pub name: String,
 }
 

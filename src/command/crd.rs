@@ -14,14 +14,21 @@ const PENDING_MESSAGE: &str = "waiting for the operator; if this stays, see whet
 /// The text that the command prints: one document for each kind.
 #[must_use]
 pub fn run() -> String {
-    definitions().iter().map(|definition| format!("---\n{}", yaml(definition))).collect()
+    definitions()
+        .iter()
+        .map(|definition| format!("---\n{}", yaml(definition)))
+        .collect()
 }
 
 /// The three definitions, ready to be applied.
 #[must_use]
 pub fn definitions() -> [CustomResourceDefinition; 3] {
-    [with_status_default(finish(&ApiToken::crd())), finish(&TokenProvider::crd()), finish(&ClusterTokenProvider::crd())]
-        .map(|json| serde_json::from_value(json).expect("invariant: a finished definition is still a definition"))
+    [
+        with_status_default(finish(&ApiToken::crd())),
+        finish(&TokenProvider::crd()),
+        finish(&ClusterTokenProvider::crd()),
+    ]
+    .map(|json| serde_json::from_value(json).expect("invariant: a finished definition is still a definition"))
 }
 
 /// One definition as YAML, without a document separator.
@@ -78,7 +85,9 @@ fn with_list_types(schema: &mut Value) {
         return;
     };
     if members.get("type") == Some(&json!("array")) {
-        members.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
+        members
+            .entry("x-kubernetes-list-type")
+            .or_insert_with(|| json!("atomic"));
     }
     members.values_mut().for_each(with_list_types);
 }
@@ -96,7 +105,10 @@ fn with_status_default(mut json: Value) -> Value {
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }],
     });
-    if let Some(Value::Object(status)) = json.pointer_mut(SCHEMA).and_then(|s| s.pointer_mut("/properties/status")) {
+    if let Some(Value::Object(status)) = json
+        .pointer_mut(SCHEMA)
+        .and_then(|s| s.pointer_mut("/properties/status"))
+    {
         status.insert("default".into(), default);
     }
     json
