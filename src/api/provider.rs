@@ -113,7 +113,8 @@ pub struct TokenProviderSpec {
     pub tls: Option<Tls>,
 }
 
-/// A `TokenProviderSpec` for all namespaces, or for those that a selector names.
+/// Where the API is, how a login and a refresh are done, and who may use it. Exactly one of `preset`, `http` and
+/// `oauth2`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "apitoken.dev",

@@ -11,6 +11,9 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider, reasons, status}
 /// What an ApiToken says of itself before the operator has looked at it.
 const PENDING_MESSAGE: &str = "waiting for the operator; if this stays, see whether apitoken-operator is running";
 
+/// Where the schema of the only version stands in a definition.
+const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
+
 /// The text that the command prints: one document for each kind.
 #[must_use]
 pub fn run() -> String {
@@ -41,13 +44,11 @@ fn finish(crd: &CustomResourceDefinition) -> Value {
     let mut json = serde_json::to_value(crd).expect("invariant: a definition has no key that is not a text");
     if let Some(schema) = json.pointer_mut(SCHEMA) {
         without_null(schema);
-        unwrap_descriptions(schema);
+        plain_descriptions(schema);
         with_list_types(schema);
     }
     json
 }
-
-const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
 
 /// `Option` brings `nullable` and a null among the values of an enum. The API server drops a null where a field is
 /// optional anyway, and both would only be in the way of whoever reads `kubectl explain` or an error message.
@@ -67,14 +68,16 @@ fn without_null(schema: &mut Value) {
     }
 }
 
-/// A line end in a doc comment is no line end of the text; `kubectl explain` wraps by itself.
-fn unwrap_descriptions(schema: &mut Value) {
+/// Line ends and backticks are the doc comment's, not the text's: `kubectl explain` wraps by itself and shows no code.
+fn plain_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(members) => members.iter_mut().for_each(|(key, value)| match value {
-            Value::String(text) if key == "description" => *text = text.replace('\n', " "),
-            _ => unwrap_descriptions(value),
+            Value::String(text) if key == "description" => {
+                *text = text.replace('\n', " ").replace('`', "");
+            }
+            _ => plain_descriptions(value),
         }),
-        Value::Array(items) => items.iter_mut().for_each(unwrap_descriptions),
+        Value::Array(items) => items.iter_mut().for_each(plain_descriptions),
         _ => {}
     }
 }
@@ -105,11 +108,8 @@ fn with_status_default(mut json: Value) -> Value {
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }],
     });
-    if let Some(Value::Object(status)) = json
-        .pointer_mut(SCHEMA)
-        .and_then(|s| s.pointer_mut("/properties/status"))
-    {
-        status.insert("default".into(), default);
+    if let Some(schema) = json.pointer_mut(SCHEMA) {
+        schema["properties"]["status"]["default"] = default;
     }
     json
 }
