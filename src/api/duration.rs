@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use super::schema;
 
 /// Text that the CRD's pattern refuses, met where no API server stood in between (a file, a preset).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,13 +64,8 @@ impl JsonSchema for HumanDuration {
         true
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 2,
-            "maxLength": 32,
-            "pattern": "^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$",
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::duration(generator)
     }
 }
 
@@ -89,7 +86,10 @@ impl From<HumanDuration> for String {
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        // No more digits than the form has room for: what is too long in hours goes on in minutes, then in seconds.
+        let h = (seconds / 3600).min(999_999);
+        let m = ((seconds - h * 3600) / 60).min(999_999);
+        let s = seconds - h * 3600 - m * 60;
         if h > 0 {
             write!(f, "{h}h")?;
         }

@@ -1,4 +1,4 @@
-//! The `http` form: how a login API is described as data (PROVIDER-FORM sections 1 to 4).
+//! The `http` form, first half: the requests that log in and refresh (PROVIDER-FORM sections 1 and 2).
 
 use std::collections::BTreeMap;
 
@@ -7,73 +7,137 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::duration::HumanDuration;
+use super::{duration::HumanDuration, schema};
 
+pub use super::failure::{ErrorRule, FailureClass, Operation};
+pub use super::response::{Expiry, OptionalValue, Response, Text, Value};
+
+/// A login API described as data. The only expression is `${name}`, and only where a field says that it is a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.refresh) || !has(self.refresh.response) || \
+    !has(self.refresh.response.outputs) || self.refresh.response.outputs.all(name, has(self.login.response.outputs) \
+    && name in self.login.response.outputs)")
+    .message("refresh.response.outputs may only name outputs that login.response.outputs names too")
+    .field_path(".refresh.response.outputs"))]
 pub struct Http {
+    /// The keys of the credentials Secret that requests may use. Nothing else of the Secret is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialKeys>,
+    /// The request that turns credentials into a session, and how its reply is read.
     pub login: Login,
+    /// The request that turns a session into its next access token. Absent: each renewal is a login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
+    /// What replies mean, before all else is looked at; the first rule that matches counts, at most 32. For replies
+    /// without a rule: 400, 401, 403, 422 reject a login and end a session, 429 is RateLimited, 5xx is Transient.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub errors: Vec<ErrorRule>,
 }
 
+/// The declared keys of a credentials Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.required) || !has(self.optional) || \
+    !self.required.exists(key, key in self.optional)")
+    .message("a key is either required or optional, not both"))]
 pub struct CredentialKeys {
+    /// Keys without which there is no login (CredentialsIncomplete), at most 32. A template names one as
+    /// ${credentials.KEY}. Example: [username, password].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::secret_keys")]
     pub required: Vec<String>,
+    /// Keys that the Secret may lack, at most 32; an entry of a request that uses an absent one is left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::secret_keys")]
     pub optional: Vec<String>,
 }
 
+/// The request that logs in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Login {
     #[serde(flatten)]
     pub request: Request,
+    /// Where in the reply the values stand.
     pub response: Response,
 }
 
+/// The request that refreshes. At least one of its templates uses `${session.accessToken}`, `${session.refreshToken}`
+/// or `${session.outputs.NAME}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refresh {
     #[serde(flatten)]
     pub request: Request,
+    /// Where in the reply the values stand. Absent: where login.response says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Response>,
+    /// How long after the login the provider still refreshes, such as 720h; longer than 0. It does not slide; a login
+    /// is made before it is reached. Absent: no limit is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
     pub session_limit: Option<HumanDuration>,
+    /// Whether the same refresh token may be presented twice. OneTime (default): never; after a crash at the wrong
+    /// moment this costs one login. Reusable: yes, the provider accepts it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
 }
 
+/// Whether a refresh token may be presented more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = schema::without_description)]
 pub enum Reuse {
+    /// No: the provider may revoke the session if it is.
     #[default]
     OneTime,
+    /// Yes.
     Reusable,
 }
 
+/// One request to the provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.method != 'GET' || !has(self.body)")
+    .message("a GET request has no body: use query, or another method")
+    .field_path(".body").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("!has(self.basicAuth) || !has(self.headers) || \
+    !self.headers.exists(k, k.lowerAscii() == 'authorization')")
+    .message("basicAuth makes the Authorization header: give one of the two")
+    .field_path(".headers").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("!has(self.body) || !has(self.body.multipart) || !has(self.headers) || \
+    !self.headers.exists(k, k.lowerAscii() == 'content-type')")
+    .message("a multipart body makes the Content-Type header itself, with its boundary")
+    .field_path(".headers").reason(Reason::FieldValueForbidden))]
 pub struct Request {
+    /// GET, POST, PUT, PATCH or DELETE.
     pub method: Method,
+    /// Template, appended to the provider's url as it is: /auth/token, /v1/auth/refresh/${session.accessToken}. A value
+    /// becomes part of one segment, percent-encoded. 1 to 1024 characters; no query, no optional names.
+    #[schemars(schema_with = "schema::path")]
     pub path: String,
+    /// Names and templates of the query, at most 32; values are percent-encoded. An entry whose template uses an absent
+    /// value is left out; "" is sent as an empty value. Example: { setCookie: "false" }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::fields")]
     pub query: BTreeMap<String, String>,
+    /// Names and templates of headers, at most 32. Content-Type follows from body, and Accept is application/json
+    /// first, unless given here. Example: { X-API-Key: "${credentials.apiKey}" }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::headers")]
     pub headers: BTreeMap<String, String>,
+    /// HTTP basic authentication; instead of an Authorization header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<BasicAuth>,
+    /// What is sent: exactly one of json, form and multipart. Absent: no body. Not with GET.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
 }
 
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = schema::without_description)]
 pub enum Method {
     #[serde(rename = "GET")]
     Get,
@@ -87,148 +151,50 @@ pub enum Method {
     Delete,
 }
 
+/// HTTP basic authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BasicAuth {
+    /// Template of the user name, such as ${credentials.clientId}; no optional names. At most 4096 characters.
+    #[schemars(schema_with = "schema::template")]
     pub username: String,
+    /// Template of the password, such as ${credentials.clientSecret}; no optional names. At most 4096 characters.
+    #[schemars(schema_with = "schema::template")]
     pub password: String,
+    /// Raw (default): both as they are, and no ':' in the user name. FormURLEncoded: each half form-urlencoded first,
+    /// as RFC 6749 wants it for a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<BasicAuthEncoding>,
 }
 
+/// How the halves of basic authentication are written before base64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = schema::without_description)]
 pub enum BasicAuthEncoding {
+    /// As they are.
     #[default]
     Raw,
+    /// Form-urlencoded (RFC 6749, 2.3.1).
     FormURLEncoded,
 }
 
 /// Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("[has(self.json), has(self.form), has(self.multipart)].exists_one(given, given)")
+    .message("give exactly one of json, form and multipart"))]
 pub struct Body {
+    /// A JSON object; strings anywhere in it are templates, all else is sent as it is. A member whose template uses an
+    /// absent value is left out. Example: { username: "${credentials.username}", remember: true }.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "any_object")]
+    #[schemars(schema_with = "schema::any_object")]
     pub json: Option<Map<String, Json>>,
+    /// Names and templates of form fields (application/x-www-form-urlencoded), at most 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::fields")]
     pub form: Option<BTreeMap<String, String>>,
+    /// Names and templates of the parts of a multipart/form-data body, at most 32; none is sent as a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::multipart_fields")]
     pub multipart: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Response {
-    pub access_token: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<OptionalValue>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outputs: BTreeMap<String, OptionalValue>,
-    pub expiry: Vec<Expiry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub session_expiry: Vec<Expiry>,
-}
-
-/// Where in a reply a value stands. Exactly one member.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Value {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<Text>,
-}
-
-/// The whole body: `text: {}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Text {}
-
-/// A value that a reply may lack. Exactly one of `json`, `header`, `cookie`, `text`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OptionalValue {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub optional: Option<bool>,
-}
-
-/// One way to learn when something ends. Exactly one member.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Expiry {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub milliseconds: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minutes: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch_seconds: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch_milliseconds: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch_microseconds: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwt: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<HumanDuration>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ErrorRule {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<Operation>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub status: Vec<i32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<Text>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub equals: Vec<String>,
-    pub class: FailureClass,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// What is asked of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Operation {
-    /// Credentials for a new session.
-    Login,
-    /// A session for its next access token.
-    Refresh,
-}
-
-/// What a failure means for what happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum FailureClass {
-    Rejected,
-    SessionOver,
-    RateLimited,
-    Transient,
-    Misconfigured,
-}
-
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }

@@ -1,4 +1,5 @@
-//! The door: one file for each subcommand.
+//! The door: the command line.
 
-/// Prints what is built in.
+pub mod cli;
+pub mod crd;
 pub mod preset;
