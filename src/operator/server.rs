@@ -219,3 +219,41 @@ fn page(status: StatusCode, media_type: &'static str, text: impl Into<Bytes>) ->
         .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_connection_makes_room_for_a_new_one_and_only_when_there_is_none() {
+        let mut connections = JoinSet::new();
+        let mut open: VecDeque<_> = (0..MAX_CONNECTIONS)
+            .map(|_| connections.spawn(pending::<()>()))
+            .collect();
+        let oldest = open[0].id();
+        make_room(&mut open);
+        let given_up = connections
+            .join_next_with_id()
+            .await
+            .expect("a task")
+            .expect_err("was aborted");
+        assert!(given_up.is_cancelled() && given_up.id() == oldest);
+        assert_eq!(open.len(), MAX_CONNECTIONS - 1);
+        make_room(&mut open);
+        assert_eq!(open.len(), MAX_CONNECTIONS - 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_done_makes_room_before_one_that_is_not() {
+        let mut connections = JoinSet::new();
+        let mut open: VecDeque<_> = (1..MAX_CONNECTIONS)
+            .map(|_| connections.spawn(pending::<()>()))
+            .collect();
+        open.push_back(connections.spawn(async {}));
+        connections.join_next().await.expect("a task").expect("ends well");
+        make_room(&mut open);
+        assert!(open.len() == MAX_CONNECTIONS - 1 && open.iter().all(|connection| !connection.is_finished()));
+    }
+}
