@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 
 use clap::{Args, value_parser};
 use ipnet::IpNet;
-use url::Url;
 
-pub use self::parse::{AllowedPresets, MAX_NAMESPACES, Namespaces, ProxyBypass};
-use super::logging::{LogFormat, LogLevel};
+pub use self::parse::{AllowedPresets, MAX_NAMESPACES, Namespaces};
+use super::{
+    egress::{NoProxy, ProxyUrl},
+    logging::{LogFormat, LogLevel},
+};
 
 const KUBERNETES: &str = "Kubernetes";
 const PROVIDERS: &str = "Providers";
@@ -63,17 +65,17 @@ pub struct RunArgs {
 
     /// Proxy for requests to providers (CONNECT, https only), as http://HOST:PORT [default: none]
     ///
-    /// HTTP_PROXY, HTTPS_PROXY and NO_PROXY are not read. Names of providers are then resolved by the proxy.
-    #[arg(long, env = "APITOKEN_PROVIDER_PROXY", value_name = "URL", value_parser = parse::proxy)]
-    #[arg(help_heading = PROVIDERS)]
-    pub provider_proxy: Option<Url>,
+    /// HTTP_PROXY, HTTPS_PROXY and NO_PROXY are not read. Names of providers are then resolved by the proxy. A user
+    /// and password in the URL belong into the environment variable, from a Secret: flags can be read by others.
+    #[arg(long, env = "APITOKEN_PROVIDER_PROXY", value_name = "URL", help_heading = PROVIDERS)]
+    pub provider_proxy: Option<ProxyUrl>,
 
-    /// Host or network that is reached without the proxy; repeatable
+    /// Host with all below it, or network, that is reached without the proxy; repeatable
     ///
-    /// Several as a,b in the environment variable. A host stands for itself alone.
-    #[arg(long, env = "APITOKEN_NO_PROVIDER_PROXY", value_name = "HOST|CIDR", value_parser = ProxyBypass::parse)]
+    /// Several as a,b in the environment variable. A network is for addresses in URLs: names are the proxy's.
+    #[arg(long, env = "APITOKEN_NO_PROVIDER_PROXY", value_name = "HOST|CIDR", value_parser = parse::no_proxy)]
     #[arg(value_delimiter = ',', help_heading = PROVIDERS)]
-    pub no_provider_proxy: Vec<ProxyBypass>,
+    pub no_provider_proxy: Vec<NoProxy>,
 
     /// Requests a second to one origin (scheme, host and port) over all provider objects, 1 to 10000
     #[arg(

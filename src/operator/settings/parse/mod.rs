@@ -1,14 +1,13 @@
 //! Values of flags: what a text means, and what is wrong with it in words that name the remedy.
 
 use std::{
-    fmt,
+    convert::Infallible,
     net::{IpAddr, SocketAddr},
 };
 
 use ipnet::IpNet;
-use url::Url;
 
-use crate::provider::presets;
+use crate::{operator::egress::NoProxy, provider::presets};
 
 /// A watch is a connection for each kind and namespace: with more, watch the whole cluster.
 pub const MAX_NAMESPACES: usize = 50;
@@ -28,15 +27,6 @@ pub enum AllowedPresets {
     All,
     /// These; none of them at all if it is empty.
     Listed(Vec<String>),
-}
-
-/// What is reached without the proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProxyBypass {
-    /// This host alone, in lower case.
-    Host(String),
-    /// Every literal address in this network.
-    Network(IpNet),
 }
 
 /// Why a value of a flag is none.
@@ -65,11 +55,7 @@ pub enum InvalidValue {
     #[error(
         "{0:?} is neither a host name nor a network: write proxy.example.com or 10.0.0.0/8, without scheme or port"
     )]
-    ProxyBypass(String),
-    #[error("the URL of a proxy is http://HOST:PORT or https://HOST:PORT, without path or query")]
-    Proxy,
-    #[error("the URL of a proxy must hold no user and password, which everybody who may list processes could read")]
-    ProxyCredentials,
+    NoProxy(String),
     #[error("{0:?} is no address to listen on: write ADDRESS:PORT, such as 0.0.0.0:8080 or [::1]:8080")]
     Listen(String),
     #[error("this version runs as one replica and elects no leader: leave --leader-elect out and run one replica")]
@@ -107,26 +93,6 @@ impl AllowedPresets {
         match self {
             Self::All => true,
             Self::Listed(names) => names.iter().any(|name| name == preset),
-        }
-    }
-}
-
-impl ProxyBypass {
-    pub(super) fn parse(text: &str) -> Result<Self, InvalidValue> {
-        match network(text) {
-            Ok(network) => Ok(Self::Network(network)),
-            Err(invalid @ InvalidValue::HostBits { .. }) => Err(invalid),
-            Err(_) if is_host_name(text) => Ok(Self::Host(text.to_ascii_lowercase())),
-            Err(_) => Err(InvalidValue::ProxyBypass(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for ProxyBypass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(host) => f.write_str(host),
-            Self::Network(network) => network.fmt(f),
         }
     }
 }
@@ -178,17 +144,16 @@ pub(super) fn network(text: &str) -> Result<IpNet, InvalidValue> {
     })
 }
 
-/// The text never stands in the error: it may hold a password.
-pub(super) fn proxy(text: &str) -> Result<Url, InvalidValue> {
-    let url: Url = text.parse().map_err(|_| InvalidValue::Proxy)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(InvalidValue::ProxyCredentials);
+/// A mistake must not pass as a host name that never matches, so that requests silently take the proxy.
+pub(super) fn no_proxy(text: &str) -> Result<NoProxy, InvalidValue> {
+    match network(text) {
+        Err(invalid @ InvalidValue::HostBits { .. }) => return Err(invalid),
+        Err(_) if !is_host_name(text.trim_start_matches("*.").trim_matches('.')) => {
+            return Err(InvalidValue::NoProxy(text.to_owned()));
+        }
+        _ => {}
     }
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !bare {
-        return Err(InvalidValue::Proxy);
-    }
-    Ok(url)
+    text.parse().map_err(|impossible: Infallible| match impossible {})
 }
 
 pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {

@@ -60,35 +60,16 @@ fn a_network_is_written_by_its_first_address_and_an_address_alone_is_a_network_o
 
 #[test]
 fn a_bypass_is_a_host_or_a_network_and_nothing_with_a_port() {
-    assert_eq!(
-        ProxyBypass::parse("Vault.Example"),
-        Ok(ProxyBypass::Host("vault.example".to_owned()))
-    );
-    assert!(matches!(ProxyBypass::parse("10.0.0.0/8"), Ok(ProxyBypass::Network(_))));
-    assert!(matches!(
-        ProxyBypass::parse("10.0.0.1/8"),
-        Err(InvalidValue::HostBits { .. })
-    ));
-    for bad in ["https://a", "a:443", "*.example", ".example", "10.0.0.256", ""] {
-        assert_eq!(ProxyBypass::parse(bad), Err(InvalidValue::ProxyBypass(bad.to_owned())));
+    for host in ["Vault.Example", ".vault.example", "*.vault.example", "vault.example."] {
+        assert_eq!(no_proxy(host), Ok(NoProxy::Host("vault.example".to_owned())));
     }
-}
-
-#[test]
-fn the_url_of_a_proxy_is_an_origin_and_its_refusal_repeats_nothing() {
-    assert_eq!(proxy("http://proxy.example:3128").unwrap().port(), Some(3128));
-    for bad in [
-        "proxy:3128",
-        "socks5://proxy:1080",
-        "http://proxy/path",
-        "http://proxy/?canary",
-        "canary",
-    ] {
-        assert_eq!(proxy(bad), Err(InvalidValue::Proxy), "{bad}");
+    for (text, range) in [("10.0.0.0/8", "10.0.0.0/8"), ("::1", "::1/128")] {
+        assert_eq!(no_proxy(text), Ok(NoProxy::Range(range.parse().unwrap())));
     }
-    let error = proxy("http://user:canary@proxy:3128").unwrap_err();
-    assert_eq!(error, InvalidValue::ProxyCredentials);
-    assert!(!error.to_string().contains("canary"));
+    assert!(matches!(no_proxy("10.0.0.1/8"), Err(InvalidValue::HostBits { .. })));
+    for bad in ["https://a", "a:443", "a.*.example", "a b", "10.0.0.256", ""] {
+        assert_eq!(no_proxy(bad), Err(InvalidValue::NoProxy(bad.to_owned())));
+    }
 }
 
 #[test]
