@@ -21,7 +21,7 @@ use super::template::{Name, Template};
 use crate::api::{http::Reuse, provider::Parameter};
 
 pub use body::{Body, JsonTemplate};
-pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme};
+pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme, is_dot_segment};
 pub use parameters::ParameterError;
 pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Wanted};
 

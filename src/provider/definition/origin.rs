@@ -120,3 +120,9 @@ impl fmt::Display for BaseUrl {
         write!(f, "{}{}", self.origin, self.prefix)
     }
 }
+
+/// Whether a URL parser would take this path segment for a step (`.`, `..`, also written with `%2e`).
+#[must_use]
+pub fn is_dot_segment(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}

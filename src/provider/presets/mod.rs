@@ -1,28 +1,68 @@
 //! The providers that are built in: data in the `http` form, nothing else.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::definition::Definition;
+use super::{definition::Definition, form};
+use crate::api::{TokenProviderSpec, http::Http};
+
+#[cfg(test)]
+mod tests;
+
+/// A preset, read once.
+struct Preset {
+    name: &'static str,
+    source: &'static str,
+    spec: TokenProviderSpec,
+    definition: Arc<Definition>,
+}
+
+const SOURCES: [(&str, &str); 3] = [
+    ("Palette", include_str!("palette.yaml")),
+    ("Tenovos", include_str!("tenovos.yaml")),
+    ("Virtana", include_str!("virtana.yaml")),
+];
+
+static PRESETS: LazyLock<[Preset; 3]> = LazyLock::new(|| {
+    SOURCES.map(|(name, source)| {
+        let spec: TokenProviderSpec = serde_saphyr::from_str(source).expect("invariant: a test reads every preset");
+        let definition = form::compile(&spec, http(&spec)).expect("invariant: a test compiles every preset");
+        Preset {
+            name,
+            source,
+            spec,
+            definition: Arc::new(definition),
+        }
+    })
+});
 
 /// Names of the presets, in the order in which they are listed.
 #[must_use]
-pub const fn names() -> [&'static str; 3] {
-    ["Palette", "Tenovos", "Virtana"]
+pub fn names() -> [&'static str; 3] {
+    SOURCES.map(|(name, _)| name)
 }
 
 /// The preset as it is written: the YAML of a provider's spec.
 #[must_use]
 pub fn source(name: &str) -> Option<&'static str> {
-    match name {
-        "Palette" => Some(include_str!("palette.yaml")),
-        "Tenovos" => Some(include_str!("tenovos.yaml")),
-        "Virtana" => Some(include_str!("virtana.yaml")),
-        _ => None,
-    }
+    find(name).map(|preset| preset.source)
 }
 
-/// The preset with its vendor's own URL, parsed once.
+/// The preset as a provider's spec, with `http`.
 #[must_use]
-pub fn definition(_name: &str) -> Option<Arc<Definition>> {
-    todo!()
+pub fn spec(name: &str) -> Option<&'static TokenProviderSpec> {
+    find(name).map(|preset| &preset.spec)
+}
+
+/// The preset with its vendor's own URL.
+#[must_use]
+pub fn definition(name: &str) -> Option<Arc<Definition>> {
+    find(name).map(|preset| Arc::clone(&preset.definition))
+}
+
+fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+fn http(spec: &TokenProviderSpec) -> &Http {
+    spec.http.as_ref().expect("invariant: a test reads every preset")
 }
