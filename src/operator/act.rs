@@ -127,7 +127,8 @@ pub async fn report(operator: &Operator, pass: &Pass, status: &ApiTokenStatus, n
     let tokens: Api<ApiToken> = Api::namespaced(operator.cluster.client.clone(), namespace);
     let patch = status_patch(pass.token.version, status, TOKEN_STATUS_FIELDS);
     let target = Target { verb: "patch", resource: "apitokens/status", namespace, name };
-    let call = tokens.patch_status(name, &patch_params(), &patch);
+    let params = patch_params();
+    let call = tokens.patch_status(name, &params, &patch);
     let written = operator.cluster.call(pass.urgency(), target, call).await?;
     operator.index.apply_token(pass.key.clone(), TokenEntry::read(written, now));
     Ok(true)

@@ -133,6 +133,12 @@ impl ApiError {
     }
 }
 
+/// What is known for certain of a kube error, in words that hold nothing a body could have said.
+#[must_use]
+pub fn problem(error: &kube::Error) -> String {
+    Problem::of(error).to_string()
+}
+
 impl Problem {
     /// kube's own texts can hold whole response bodies, so only fixed words and the status's own fields are used.
     fn of(error: &kube::Error) -> Self {

@@ -36,6 +36,8 @@ pub mod pass;
 pub mod unsaved;
 /// Who writes into our outputs again and again.
 pub mod duels;
+/// What is told as Kubernetes Events.
+pub mod events;
 /// What all passes share.
 pub mod context;
 /// Reads.
@@ -54,10 +56,12 @@ pub mod provider_pass;
 pub mod report;
 /// Watches, and whom their events concern.
 pub mod watch;
-/// The loop that starts passes.
-pub mod controller;
 /// `/metrics`, `/readyz`, `/livez`.
 pub mod server;
+/// The loop that starts passes.
+pub mod controller;
+/// The key of the credentials fingerprints.
+pub mod key;
 /// What must be there before anything starts.
 pub mod preflight;
 /// Composition, and the order of shutdown.
