@@ -1,6 +1,6 @@
 //! Palette's fake does what Palette documents, and either of what it does not.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::{Client, Response};
@@ -8,10 +8,6 @@ use serde_json::{Value, json};
 use testbed::{
     ca::TestCa,
     vendors::{Palette, Token, consumer::client, palette::DOCUMENTED_RATE_LIMIT},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
 };
 
 const EMAIL: &str = "robot@example.com";
@@ -318,133 +314,6 @@ async fn beyond_the_documented_rate_the_answer_is_429_and_no_json() {
         "{refused:?}"
     );
     story.palette.assert_no_protocol_errors();
-}
-
-/// Sends bytes as they are and returns the whole answer.
-async fn send(address: SocketAddr, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = head.replace('\n', "\r\n").replace("LENGTH", &body.len().to_string());
-    stream
-        .write_all(format!("{head}\r\nHost: fake\r\nConnection: close\r\n\r\n{body}").as_bytes())
-        .await
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-#[tokio::test]
-async fn each_mistake_in_a_request_s_form_is_recorded_and_answered() {
-    let palette = Palette::start_plain().unwrap();
-    palette.add_account(EMAIL, "x");
-    let good = format!(r#"{{"emailId":"{EMAIL}","password":"x"}}"#);
-    let with = |more: &str| format!(r#"{{"emailId":"{EMAIL}","password":"x",{more}}}"#);
-    let login = "POST /v1/auth/authenticate?setCookie=false HTTP/1.1\nContent-Length: LENGTH";
-    let usual = format!("{login}\nContent-Type: application/json\nAccept: application/json");
-    let plain = |head: &str| format!("{head}\nContent-Type: application/json\nAccept: application/json");
-    let no_query = plain("POST /v1/auth/authenticate HTTP/1.1\nContent-Length: LENGTH");
-    let mfa_query = plain("POST /v1/auth/authenticate?setCookie=true HTTP/1.1\nContent-Length: LENGTH");
-    let table = [
-        (usual.clone(), good.clone(), 200, ""),
-        (format!("{usual}\nCookie: a=b"), good.clone(), 200, "header cookie"),
-        (
-            format!("{usual}\nAuthorization: x"),
-            good.clone(),
-            200,
-            "header authorization does not belong",
-        ),
-        (
-            format!("{usual}\nAccept: */*"),
-            good.clone(),
-            200,
-            "header accept is there more than once",
-        ),
-        (
-            format!("{usual}\nContent-Encoding: gzip"),
-            good.clone(),
-            200,
-            "header content-encoding",
-        ),
-        (
-            format!("{usual}\nExpect: 100-continue"),
-            good.clone(),
-            200,
-            "header expect",
-        ),
-        (
-            format!("{login}\nContent-Type: application/json"),
-            good.clone(),
-            200,
-            "header accept is missing",
-        ),
-        (
-            format!("{login}\nContent-Type: application/json\nAccept: text/html"),
-            good.clone(),
-            200,
-            "does not admit",
-        ),
-        (
-            format!("{login}\nContent-Type: text/plain\nAccept: */*"),
-            good.clone(),
-            400,
-            "content-type",
-        ),
-        (format!("{login}\nAccept: */*"), good.clone(), 400, "content-type"),
-        (
-            format!("{login}\nContent-Type: application/json;charset=utf-8\nAccept: */*"),
-            good.clone(),
-            200,
-            "content-type",
-        ),
-        (usual.clone(), with(r#""orgs":"a""#), 200, "field orgs is unknown"),
-        (usual.clone(), with(r#""org":null"#), 200, "field org is not a string"),
-        (usual.clone(), with(r#""org":"""#), 200, "field org is empty"),
-        (
-            usual.clone(),
-            format!(r#"{{"emailId":"{EMAIL}"}}"#),
-            400,
-            "field password is missing",
-        ),
-        (usual.clone(), "[]".to_owned(), 400, "no object"),
-        (usual.clone(), "emailId=a".to_owned(), 400, "not JSON"),
-        (no_query, good.clone(), 200, "the query"),
-        (mfa_query, good.clone(), 200, "the query"),
-        (
-            usual.replace("POST", "PUT"),
-            good.clone(),
-            405,
-            "PUT where POST belongs",
-        ),
-        (
-            usual.replace("authenticate", "login"),
-            good.clone(),
-            404,
-            "a path that Palette does not have",
-        ),
-        (
-            usual.replace("/v1/auth", "//v1/auth"),
-            good.clone(),
-            404,
-            "a path that Palette does not have",
-        ),
-    ];
-    for (head, body, status, mistake) in table {
-        palette.clear();
-        let answer = send(palette.address(), &head, &body).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 100") || answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{head} {body}: {answer}"
-        );
-        let errors = palette.protocol_errors();
-        if mistake.is_empty() {
-            assert!(errors.is_empty(), "{errors:?}");
-        } else {
-            assert!(
-                errors.iter().any(|error| error.what.contains(mistake)),
-                "{head} {body}: {errors:?}"
-            );
-        }
-    }
 }
 
 #[tokio::test]

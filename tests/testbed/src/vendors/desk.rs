@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use super::{
     accounts::Accounts,
     faults::{Fault, http_date},
-    history::{History, Operation, Visit},
+    history::{Arrival, History, Operation, Visit},
     inspect::Inspection,
     ledger::Ledger,
     message::{Delivery, Raw, Reply, Request},
     script::{Faults, RateLimit, Script},
     server::{Answer, Handler},
-    vendor::{Counter, Outcome, Vendor},
+    vendor::{Counter, Misread, Outcome, Vendor},
 };
 
 /// Tells a consumer why its token was refused, which no real vendor does; on logins and refreshes it is not there.
@@ -80,21 +80,11 @@ impl<V: Vendor> Desk<V> {
         let mut inspection = Inspection::default();
         inspection.every_request(&request);
         let read = V::read(&request, &mut inspection);
-        let (operation, account) = match &read {
-            Ok(ask) => (V::operation(ask), V::account(ask, &self.books().ledger)),
-            Err(misread) => (misread.operation, None),
-        };
-        let visit = self.history.arrive(operation, account, request.connection);
-        let fault = self.faults().take(operation);
-        let mistakes = inspection.into_mistakes();
-        self.history.update(visit.number(), |exchange| {
-            exchange.protocol_errors = mistakes;
-            exchange.fault = fault.as_ref().map(|fault| format!("{fault:?}"));
-        });
-        let latency = self.latency(operation);
+        let (visit, operation, fault) = self.enter(&read, inspection, request.connection);
         if fault == Some(Fault::Hang) {
             std::future::pending::<()>().await;
         }
+        let latency = self.latency(operation);
         let error = |status| V::error(status, "scripted");
         if let Some(delivery) = fault.as_ref().and_then(|fault| fault.instead(error)) {
             wait(latency).await;
@@ -118,6 +108,28 @@ impl<V: Vendor> Desk<V> {
             None => Delivery::Reply(reply),
         };
         desk.deliver(delivery, visit)
+    }
+
+    /// Enters a request in the history, with the fault that it meets.
+    fn enter(
+        &self,
+        read: &Result<V::Ask, Misread>,
+        inspection: Inspection,
+        connection: u64,
+    ) -> (Visit, Operation, Option<Fault>) {
+        let (operation, account) = match read {
+            Ok(ask) => (V::operation(ask), V::account(ask, &self.books().ledger)),
+            Err(misread) => (misread.operation, None),
+        };
+        let fault = self.faults().take(operation);
+        let visit = self.history.arrive(Arrival {
+            operation,
+            account,
+            connection,
+            fault: fault.as_ref().map(|fault| format!("{fault:?}")),
+            protocol_errors: inspection.into_mistakes(),
+        });
+        (visit, operation, fault)
     }
 
     fn latency(&self, operation: Operation) -> Duration {

@@ -80,6 +80,15 @@ struct Record {
     total_peak: usize,
 }
 
+/// A request as it arrives.
+pub(super) struct Arrival {
+    pub(super) operation: Operation,
+    pub(super) account: Option<String>,
+    pub(super) connection: u64,
+    pub(super) fault: Option<String>,
+    pub(super) protocol_errors: Vec<String>,
+}
+
 /// A request in flight; it lands when this is dropped.
 pub(super) struct Visit {
     history: History,
@@ -99,7 +108,14 @@ impl Default for History {
 
 impl History {
     /// Enters a request.
-    pub(super) fn arrive(&self, operation: Operation, account: Option<String>, connection: u64) -> Visit {
+    pub(super) fn arrive(&self, arrival: Arrival) -> Visit {
+        let Arrival {
+            operation,
+            account,
+            connection,
+            fault,
+            protocol_errors,
+        } = arrival;
         let mut record = self.record();
         record.arrived += 1;
         let number = record.arrived;
@@ -117,8 +133,8 @@ impl History {
             issued: Vec::new(),
             status: None,
             refusal: None,
-            fault: None,
-            protocol_errors: Vec::new(),
+            fault,
+            protocol_errors,
             in_flight,
         });
         drop(record);

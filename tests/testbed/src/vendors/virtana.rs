@@ -2,7 +2,7 @@
 //!
 //! Undocumented, and so in the script: whether a repeated login gives the same token, and whether there is a refresh.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
@@ -160,58 +160,55 @@ impl Vendor for VirtanaApi {
 }
 
 fn read_grant(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
-    inspection.headers(request, &[]);
-    let invalid = |error| Misread {
+    let misread = |error| Misread {
         operation: Operation::Login,
         reply: VirtanaApi::error(400, error),
     };
-    let pairs = if request.method == Method::GET {
-        inspection.no_body(request);
-        request
-            .query_pairs()
-            .ok_or_else(|| "the query has a broken escape".to_owned())
-    } else {
-        inspection.query(request, &[]);
-        multipart::read(request)
-    };
-    let pairs = pairs.map_err(|mistake| {
-        inspection.note(mistake);
-        invalid("invalid_request")
-    })?;
-    let fields = |inspection: &mut Inspection, pairs, more: &[&str]| {
-        let names = [&["grant_type", "client_id", "client_secret"], more].concat();
-        inspection
-            .pairs(pairs, &names)
-            .ok_or_else(|| invalid("invalid_request"))
-    };
-    let take = |fields: &mut BTreeMap<String, String>, name: &str| fields.remove(name).unwrap_or_default();
+    inspection.headers(request, &[]);
+    let pairs = read_pairs(request, inspection).ok_or_else(|| misread("invalid_request"))?;
     let grant_type = pairs
         .iter()
         .find(|(name, _)| name == "grant_type")
-        .map(|(_, value)| value.clone());
-    match grant_type.as_deref() {
-        Some("client_credentials") => {
-            let mut fields = fields(inspection, pairs, &[])?;
-            let (client_id, client_secret) = (take(&mut fields, "client_id"), take(&mut fields, "client_secret"));
-            Ok(Ask::Login {
-                client_id,
-                client_secret,
-            })
-        }
-        Some("refresh_token") => {
-            let mut fields = fields(inspection, pairs, &["refresh_token"])?;
-            let (client_id, client_secret) = (take(&mut fields, "client_id"), take(&mut fields, "client_secret"));
-            Ok(Ask::Refresh {
-                client_id,
-                client_secret,
-                refresh_token: take(&mut fields, "refresh_token"),
-            })
-        }
+        .map(|(_, value)| value.as_str());
+    let more: &[&str] = match grant_type {
+        Some("client_credentials") => &[],
+        Some("refresh_token") => &["refresh_token"],
         other => {
             inspection.note(format!("grant_type is {other:?}"));
-            Err(invalid("unsupported_grant_type"))
+            return Err(misread("unsupported_grant_type"));
         }
+    };
+    let names = [&["grant_type", "client_id", "client_secret"], more].concat();
+    let mut fields = inspection
+        .pairs(pairs, &names)
+        .ok_or_else(|| misread("invalid_request"))?;
+    let mut take = |name: &str| fields.remove(name).unwrap_or_default();
+    let (client_id, client_secret) = (take("client_id"), take("client_secret"));
+    Ok(match more {
+        [] => Ask::Login {
+            client_id,
+            client_secret,
+        },
+        _ => Ask::Refresh {
+            client_id,
+            client_secret,
+            refresh_token: take("refresh_token"),
+        },
+    })
+}
+
+/// The fields of a query or of a multipart form, as the method says.
+fn read_pairs(request: &Request, inspection: &mut Inspection) -> Option<Vec<(String, String)>> {
+    if request.method == Method::GET {
+        inspection.no_body(request);
+        return request
+            .query_pairs()
+            .or_else(|| inspection.give_up("the query has a broken escape"));
     }
+    inspection.query(request, &[]);
+    multipart::read(request)
+        .map_err(|mistake| inspection.note(mistake))
+        .ok()
 }
 
 fn read_protected(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
