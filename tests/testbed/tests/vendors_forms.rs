@@ -49,12 +49,7 @@ fn login_body() -> Value {
 #[tokio::test]
 async fn a_palette_login_as_documented_is_no_mistake() {
     let palette = palette();
-    let (status, _) = send(
-        palette.address(),
-        &format!("{LINE}{JSON}{ACCEPT}"),
-        &login_body().to_string(),
-    )
-    .await;
+    let (status, _) = send(palette.address(), &format!("{LINE}{JSON}{ACCEPT}"), &login_body().to_string()).await;
     assert_eq!(status, 200);
     palette.assert_no_protocol_errors();
 }
@@ -129,11 +124,7 @@ async fn a_palette_refresh_with_a_body_is_recorded() {
     let palette = palette();
     let head = format!("GET /v1/auth/refresh/a?setCookie=false HTTP/1.1\nContent-Length: LENGTH{JSON}{ACCEPT}");
     assert_eq!(send(palette.address(), &head, "{}").await.0, 401);
-    assert_recorded(
-        &palette.protocol_errors(),
-        "a body or content-type where none belongs",
-        &head,
-    );
+    assert_recorded(&palette.protocol_errors(), "a body or content-type where none belongs", &head);
 }
 
 fn tenovos() -> Tenovos {

@@ -23,21 +23,13 @@ impl Story {
         let ca = TestCa::new().unwrap();
         let palette = Palette::start(&ca).unwrap();
         palette.add_account(EMAIL, PASSWORD);
-        Self {
-            palette,
-            http: client(&ca),
-        }
+        Self { palette, http: client(&ca) }
     }
 
     async fn login_as(&self, body: Value) -> Response {
         let url = format!("{}/v1/auth/authenticate?setCookie=false", self.palette.base_url());
         let request = self.http.post(url).header("accept", "application/json");
-        request
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap()
+        request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()
     }
 
     async fn login(&self) -> String {
@@ -48,19 +40,11 @@ impl Story {
 
     async fn refresh(&self, token: &str) -> Response {
         let url = format!("{}/v1/auth/refresh/{token}?setCookie=false", self.palette.base_url());
-        self.http
-            .get(url)
-            .header("accept", "application/json")
-            .send()
-            .await
-            .unwrap()
+        self.http.get(url).header("accept", "application/json").send().await.unwrap()
     }
 
     async fn use_token(&self, authorization: &str) -> u16 {
-        let request = self
-            .http
-            .get(self.palette.protected_url())
-            .header("authorization", authorization);
+        let request = self.http.get(self.palette.protected_url()).header("authorization", authorization);
         request.send().await.unwrap().status().as_u16()
     }
 
@@ -105,22 +89,11 @@ async fn a_wrong_password_is_answered_as_scripted_and_is_no_protocol_error() {
         let response = story.login_as(json!({"emailId": EMAIL, "password": "wrong"})).await;
         assert_eq!(response.status(), status);
         let body = body_of(response).await;
-        assert!(
-            ["code", "message", "details", "ref"]
-                .iter()
-                .all(|name| body.get(name).is_some()),
-            "{body}"
-        );
+        assert!(["code", "message", "details", "ref"].iter().all(|name| body.get(name).is_some()), "{body}");
         assert_eq!(story.refusal(), "wrong password");
     }
     story.palette.set_password(EMAIL, "wrong");
-    assert_eq!(
-        story
-            .login_as(json!({"emailId": EMAIL, "password": "wrong"}))
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(story.login_as(json!({"emailId": EMAIL, "password": "wrong"})).await.status(), 200);
     story.palette.assert_no_protocol_errors();
 }
 
@@ -145,10 +118,7 @@ async fn the_current_token_refreshes_itself_and_may_go_on_living() {
     let second = token_of(story.refresh(&first).await).await;
     assert_ne!(first, second);
     assert_eq!(story.known(&second).session, story.known(&first).session);
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (200, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (200, 200));
     let refresh = story.palette.refreshes().pop().unwrap();
     assert_eq!(refresh.presented, [story.known(&first).id]);
     assert_eq!(refresh.issued[0].id, story.known(&second).id);
@@ -161,10 +131,7 @@ async fn the_current_token_refreshes_itself_and_may_die_of_it() {
     story.palette.script(|script| script.refresh_kills_previous = true);
     let first = story.login().await;
     let second = token_of(story.refresh(&first).await).await;
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (401, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (401, 200));
     assert_eq!(story.refresh(&first).await.status(), 401);
     story.palette.assert_no_protocol_errors();
 }
@@ -173,9 +140,7 @@ async fn the_current_token_refreshes_itself_and_may_die_of_it() {
 async fn an_expired_token_is_good_for_nothing() {
     let story = Story::begin();
     let token = story.login().await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(16));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(16));
     assert_eq!(story.use_token(&token).await, 401);
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the token has expired");
@@ -185,22 +150,14 @@ async fn an_expired_token_is_good_for_nothing() {
 #[tokio::test]
 async fn a_session_ends_at_its_limit_and_when_idle() {
     let story = Story::begin();
-    story
-        .palette
-        .script(|script| script.lifetime = Duration::from_secs(24 * 3600));
+    story.palette.script(|script| script.lifetime = Duration::from_secs(24 * 3600));
     let token = story.login().await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(239));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(239));
     let token = token_of(story.refresh(&token).await).await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(239 + 241));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(239 + 241));
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the session was idle for too long");
-    story
-        .palette
-        .script(|script| script.session_limit = Some(Duration::from_secs(8 * 3600 - 60)));
+    story.palette.script(|script| script.session_limit = Some(Duration::from_secs(8 * 3600 - 60)));
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the session has reached its limit");
     assert_eq!(story.use_token(&token).await, 200);
@@ -221,29 +178,12 @@ async fn revoked_sessions_are_not_refreshed_and_revoked_tokens_not_accepted() {
     let story = Story::begin();
     let token = story.login().await;
     story.palette.revoke_sessions();
-    assert_eq!(
-        (
-            story.refresh(&token).await.status().as_u16(),
-            story.use_token(&token).await
-        ),
-        (401, 200)
-    );
+    assert_eq!((story.refresh(&token).await.status().as_u16(), story.use_token(&token).await), (401, 200));
     let url = format!("{}/v1/users/auth/tokens/revoke", story.palette.base_url());
-    let request = story
-        .http
-        .post(url)
-        .header("authorization", &token)
-        .header("content-type", "application/json");
-    let response = request
-        .body(json!({"tokens": [token]}).to_string())
-        .send()
-        .await
-        .unwrap();
+    let request = story.http.post(url).header("authorization", &token).header("content-type", "application/json");
+    let response = request.body(json!({"tokens": [token]}).to_string()).send().await.unwrap();
     assert_eq!(response.status(), 204);
-    assert_eq!(
-        (story.use_token(&token).await, story.refusal()),
-        (401, "the token was revoked".to_owned())
-    );
+    assert_eq!((story.use_token(&token).await, story.refusal()), (401, "the token was revoked".to_owned()));
     story.palette.assert_no_protocol_errors();
 }
 
@@ -288,18 +228,13 @@ async fn a_login_may_end_the_account_s_other_sessions() {
     story.palette.script(|script| script.single_session = true);
     let first = story.login().await;
     let second = story.login().await;
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (401, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (401, 200));
 }
 
 #[tokio::test]
 async fn beyond_the_documented_rate_the_answer_is_429_and_no_json() {
     let story = Story::begin();
-    story
-        .palette
-        .script(|script| script.rate_limit = Some(DOCUMENTED_RATE_LIMIT));
+    story.palette.script(|script| script.rate_limit = Some(DOCUMENTED_RATE_LIMIT));
     let mut refused = Vec::new();
     // Far more than the burst, and far faster than ten a second.
     for _ in 0..40 {
@@ -309,10 +244,7 @@ async fn beyond_the_documented_rate_the_answer_is_429_and_no_json() {
         }
     }
     assert!(!refused.is_empty());
-    assert!(
-        refused.iter().all(|body| serde_json::from_str::<Value>(body).is_err()),
-        "{refused:?}"
-    );
+    assert!(refused.iter().all(|body| serde_json::from_str::<Value>(body).is_err()), "{refused:?}");
     story.palette.assert_no_protocol_errors();
 }
 
@@ -321,13 +253,7 @@ async fn without_set_cookie_false_the_vendor_sets_a_cookie() {
     let story = Story::begin();
     let token = story.login().await;
     let url = format!("{}/v1/auth/refresh/{token}", story.palette.base_url());
-    let response = story
-        .http
-        .get(url)
-        .header("accept", "application/json")
-        .send()
-        .await
-        .unwrap();
+    let response = story.http.get(url).header("accept", "application/json").send().await.unwrap();
     assert!(response.headers().contains_key("set-cookie"));
     assert_eq!(story.palette.protocol_errors().len(), 1);
 }

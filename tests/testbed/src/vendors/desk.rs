@@ -46,11 +46,7 @@ pub(super) struct Desk<V: Vendor> {
 
 impl<V: Vendor> Desk<V> {
     pub(super) fn new() -> Self {
-        let books = Books {
-            accounts: Accounts::default(),
-            ledger: Ledger::new(V::NAME),
-            buckets: HashMap::new(),
-        };
+        let books = Books { accounts: Accounts::default(), ledger: Ledger::new(V::NAME), buckets: HashMap::new() };
         Self {
             script: Mutex::new(V::script()),
             faults: Mutex::default(),
@@ -148,24 +144,9 @@ impl<V: Vendor> Desk<V> {
         let now = Timestamp::now() + script.clock_offset;
         let mut books = self.books();
         let Books { accounts, ledger, .. } = &mut *books;
-        let outcome = V::act(
-            ask,
-            &mut Counter {
-                script: &script,
-                accounts,
-                ledger,
-                now,
-            },
-        );
+        let outcome = V::act(ask, &mut Counter { script: &script, accounts, ledger, now });
         drop(books);
-        let Outcome {
-            reply,
-            account,
-            presented,
-            issued,
-            refusal,
-            mistakes,
-        } = outcome;
+        let Outcome { reply, account, presented, issued, refusal, mistakes } = outcome;
         let reply = match (&refusal, operation) {
             (Some(why), Operation::Protected) => reply.header(REFUSAL_HEADER, why.as_str()),
             _ => reply,
@@ -186,17 +167,12 @@ impl<V: Vendor> Desk<V> {
         let place: Vec<_> = path.split('/').skip(1).take(2).collect();
         let mut books = self.books();
         let now = Instant::now();
-        let bucket = books
-            .buckets
-            .entry(place.join("/"))
-            .or_insert(Bucket { level: 0.0, seen: now });
+        let bucket = books.buckets.entry(place.join("/")).or_insert(Bucket { level: 0.0, seen: now });
         if bucket.admit(limit, now) {
             return None;
         }
         drop(books);
-        self.history.update(number, |exchange| {
-            exchange.refusal = Some("too many requests".to_owned())
-        });
+        self.history.update(number, |exchange| exchange.refusal = Some("too many requests".to_owned()));
         Some(Reply::text(429, "Too Many Requests"))
     }
 
@@ -213,10 +189,7 @@ impl<V: Vendor> Desk<V> {
             }
             Delivery::Raw(raw) => {
                 visit.answer(raw.status);
-                Delivery::Raw(Raw {
-                    until_written: Some(Box::new(visit)),
-                    ..raw
-                })
+                Delivery::Raw(Raw { until_written: Some(Box::new(visit)), ..raw })
             }
         }
     }
