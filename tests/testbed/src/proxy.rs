@@ -50,10 +50,7 @@ impl ConnectProxy {
             let table = Arc::clone(&shared);
             Box::pin(async move { drop(serve(stream, &table).await) })
         });
-        let proxy = Self {
-            table,
-            listener: Listener::start(on_connection)?,
-        };
+        let proxy = Self { table, listener: Listener::start(on_connection)? };
         for (target, address) in routes {
             proxy.route(target, address);
         }
@@ -84,21 +81,13 @@ async fn serve(mut client: TcpStream, table: &Table) -> io::Result<()> {
     let mut words = head.split_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let address = lock(&table.routes).get(target).copied().filter(|_| method == "CONNECT");
-    let asked = Asked {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        allowed: address.is_some(),
-    };
+    let asked = Asked { method: method.to_owned(), target: target.to_owned(), allowed: address.is_some() };
     lock(&table.asked).push(asked);
     let Some(address) = address else {
-        return client
-            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .await;
+        return client.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
     };
     let Ok(mut server) = TcpStream::connect(address).await else {
-        return client
-            .write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .await;
+        return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
     };
     server.set_nodelay(true)?;
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;

@@ -27,11 +27,7 @@ impl Story {
         let ca = TestCa::new().unwrap();
         let palette = Palette::start(&ca).unwrap();
         palette.add_account(EMAIL, "x");
-        Self {
-            palette,
-            http: client(&ca),
-            ca,
-        }
+        Self { palette, http: client(&ca), ca }
     }
 
     fn login(&self) -> RequestBuilder {
@@ -48,9 +44,7 @@ impl Story {
     async fn begin_login(&self) -> JoinHandle<Result<Response, reqwest::Error>> {
         let before = self.palette.logins().len();
         let login = tokio::spawn(self.login().send());
-        self.palette
-            .wait_for("login", DEADLINE, |seen| seen.len() > before)
-            .await;
+        self.palette.wait_for("login", DEADLINE, |seen| seen.len() > before).await;
         login
     }
 
@@ -76,10 +70,7 @@ async fn a_status_comes_with_its_headers_and_body_and_the_vendor_does_nothing() 
     for retry_after in ["7".to_owned(), http_date(at), "99999999999999999999".to_owned()] {
         let response = story.login_with(Fault::rate_limited(retry_after.clone())).await;
         assert_eq!(
-            (
-                response.status().as_u16(),
-                response.headers()["retry-after"].to_str().unwrap()
-            ),
+            (response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()),
             (429, retry_after.as_str())
         );
         assert_eq!(response.text().await.unwrap(), "Too Many Requests");
@@ -87,16 +78,9 @@ async fn a_status_comes_with_its_headers_and_body_and_the_vendor_does_nothing() 
     }
     assert_eq!(http_date(at), "Fri, 15 Jan 2027 08:00:00 GMT");
     for status in [500, 503] {
-        assert_eq!(
-            story.login_with(Fault::status(status).body("<html>")).await.status(),
-            status
-        );
+        assert_eq!(story.login_with(Fault::status(status).body("<html>")).await.status(), status);
     }
-    assert_eq!(
-        story.try_login().await.unwrap().status(),
-        200,
-        "a queued fault is used up"
-    );
+    assert_eq!(story.try_login().await.unwrap().status(), 200, "a queued fault is used up");
 }
 
 #[tokio::test]
@@ -138,12 +122,8 @@ async fn a_token_can_be_damaged_in_each_way() {
         (Damage::Null, |token| token == Some(&Value::Null)),
         (Damage::Empty, |token| token == Some(&json!(""))),
         (Damage::Number, |token| token == Some(&json!(42))),
-        (Damage::ControlCharacters, |token| {
-            token.and_then(Value::as_str).is_some_and(|text| text.contains("\r\n"))
-        }),
-        (Damage::Long(20_000), |token| {
-            token.and_then(Value::as_str).is_some_and(|text| text.len() == 20_000)
-        }),
+        (Damage::ControlCharacters, |token| token.and_then(Value::as_str).is_some_and(|text| text.contains("\r\n"))),
+        (Damage::Long(20_000), |token| token.and_then(Value::as_str).is_some_and(|text| text.len() == 20_000)),
     ] {
         let response = story.login_with(Fault::Token(damage)).await;
         let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
@@ -212,10 +192,7 @@ async fn a_hang_says_nothing_and_is_in_flight_until_the_client_gives_up() {
     assert_eq!((last.answered, last.status, last.issued.len()), (None, None, 0));
     assert_eq!(last.fault.as_deref(), Some("Hang"));
     let second = story.begin_login().await;
-    assert_eq!(
-        (story.palette.in_flight_peak(EMAIL), story.palette.peak_in_flight()),
-        (2, 2)
-    );
+    assert_eq!((story.palette.in_flight_peak(EMAIL), story.palette.peak_in_flight()), (2, 2));
     first.abort();
     second.abort();
     story.palette.heal();
@@ -254,12 +231,7 @@ async fn a_client_that_goes_away_does_not_stop_the_vendor() {
     let story = Story::begin();
     story.palette.script(|script| script.login_latency = SILENCE);
     story.begin_login().await.abort();
-    story
-        .palette
-        .wait_for("token", DEADLINE, |seen| {
-            seen.iter().any(|login| !login.issued.is_empty())
-        })
-        .await;
+    story.palette.wait_for("token", DEADLINE, |seen| seen.iter().any(|login| !login.issued.is_empty())).await;
     assert_eq!((story.last().answered, story.last().status), (None, None));
 }
 
@@ -270,10 +242,7 @@ async fn a_redirect_leads_to_a_trap_that_remembers_who_followed() {
     for status in [302, 307] {
         let response = story.login_with(Fault::redirect(status, trap.url())).await;
         assert_eq!(
-            (
-                response.status().as_u16(),
-                response.headers()["location"].to_str().unwrap()
-            ),
+            (response.status().as_u16(), response.headers()["location"].to_str().unwrap()),
             (status, trap.url().as_str())
         );
     }
@@ -287,9 +256,7 @@ async fn the_vendor_s_clock_shows_in_its_date_header() {
     let story = Story::begin();
     let plain = story.try_login().await.unwrap();
     assert_eq!(plain.headers().get_all("date").iter().count(), 1);
-    story
-        .palette
-        .script(|script| script.clock_offset = jiff::SignedDuration::from_hours(24 * 400));
+    story.palette.script(|script| script.clock_offset = jiff::SignedDuration::from_hours(24 * 400));
     let ahead = story.try_login().await.unwrap();
     assert_eq!(ahead.headers().get_all("date").iter().count(), 1);
     assert_ne!(ahead.headers()["date"], plain.headers()["date"]);

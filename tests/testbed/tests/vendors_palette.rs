@@ -1,6 +1,6 @@
 //! Palette's fake does what Palette documents, and either of what it does not.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::{Client, Response};
@@ -8,10 +8,6 @@ use serde_json::{Value, json};
 use testbed::{
     ca::TestCa,
     vendors::{Palette, Token, consumer::client, palette::DOCUMENTED_RATE_LIMIT},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
 };
 
 const EMAIL: &str = "robot@example.com";
@@ -27,21 +23,13 @@ impl Story {
         let ca = TestCa::new().unwrap();
         let palette = Palette::start(&ca).unwrap();
         palette.add_account(EMAIL, PASSWORD);
-        Self {
-            palette,
-            http: client(&ca),
-        }
+        Self { palette, http: client(&ca) }
     }
 
     async fn login_as(&self, body: Value) -> Response {
         let url = format!("{}/v1/auth/authenticate?setCookie=false", self.palette.base_url());
         let request = self.http.post(url).header("accept", "application/json");
-        request
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap()
+        request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()
     }
 
     async fn login(&self) -> String {
@@ -52,19 +40,11 @@ impl Story {
 
     async fn refresh(&self, token: &str) -> Response {
         let url = format!("{}/v1/auth/refresh/{token}?setCookie=false", self.palette.base_url());
-        self.http
-            .get(url)
-            .header("accept", "application/json")
-            .send()
-            .await
-            .unwrap()
+        self.http.get(url).header("accept", "application/json").send().await.unwrap()
     }
 
     async fn use_token(&self, authorization: &str) -> u16 {
-        let request = self
-            .http
-            .get(self.palette.protected_url())
-            .header("authorization", authorization);
+        let request = self.http.get(self.palette.protected_url()).header("authorization", authorization);
         request.send().await.unwrap().status().as_u16()
     }
 
@@ -109,22 +89,11 @@ async fn a_wrong_password_is_answered_as_scripted_and_is_no_protocol_error() {
         let response = story.login_as(json!({"emailId": EMAIL, "password": "wrong"})).await;
         assert_eq!(response.status(), status);
         let body = body_of(response).await;
-        assert!(
-            ["code", "message", "details", "ref"]
-                .iter()
-                .all(|name| body.get(name).is_some()),
-            "{body}"
-        );
+        assert!(["code", "message", "details", "ref"].iter().all(|name| body.get(name).is_some()), "{body}");
         assert_eq!(story.refusal(), "wrong password");
     }
     story.palette.set_password(EMAIL, "wrong");
-    assert_eq!(
-        story
-            .login_as(json!({"emailId": EMAIL, "password": "wrong"}))
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(story.login_as(json!({"emailId": EMAIL, "password": "wrong"})).await.status(), 200);
     story.palette.assert_no_protocol_errors();
 }
 
@@ -149,10 +118,7 @@ async fn the_current_token_refreshes_itself_and_may_go_on_living() {
     let second = token_of(story.refresh(&first).await).await;
     assert_ne!(first, second);
     assert_eq!(story.known(&second).session, story.known(&first).session);
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (200, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (200, 200));
     let refresh = story.palette.refreshes().pop().unwrap();
     assert_eq!(refresh.presented, [story.known(&first).id]);
     assert_eq!(refresh.issued[0].id, story.known(&second).id);
@@ -165,10 +131,7 @@ async fn the_current_token_refreshes_itself_and_may_die_of_it() {
     story.palette.script(|script| script.refresh_kills_previous = true);
     let first = story.login().await;
     let second = token_of(story.refresh(&first).await).await;
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (401, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (401, 200));
     assert_eq!(story.refresh(&first).await.status(), 401);
     story.palette.assert_no_protocol_errors();
 }
@@ -177,9 +140,7 @@ async fn the_current_token_refreshes_itself_and_may_die_of_it() {
 async fn an_expired_token_is_good_for_nothing() {
     let story = Story::begin();
     let token = story.login().await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(16));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(16));
     assert_eq!(story.use_token(&token).await, 401);
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the token has expired");
@@ -189,22 +150,14 @@ async fn an_expired_token_is_good_for_nothing() {
 #[tokio::test]
 async fn a_session_ends_at_its_limit_and_when_idle() {
     let story = Story::begin();
-    story
-        .palette
-        .script(|script| script.lifetime = Duration::from_secs(24 * 3600));
+    story.palette.script(|script| script.lifetime = Duration::from_secs(24 * 3600));
     let token = story.login().await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(239));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(239));
     let token = token_of(story.refresh(&token).await).await;
-    story
-        .palette
-        .script(|script| script.clock_offset = SignedDuration::from_mins(239 + 241));
+    story.palette.script(|script| script.clock_offset = SignedDuration::from_mins(239 + 241));
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the session was idle for too long");
-    story
-        .palette
-        .script(|script| script.session_limit = Some(Duration::from_secs(8 * 3600 - 60)));
+    story.palette.script(|script| script.session_limit = Some(Duration::from_secs(8 * 3600 - 60)));
     assert_eq!(story.refresh(&token).await.status(), 401);
     assert_eq!(story.refusal(), "the session has reached its limit");
     assert_eq!(story.use_token(&token).await, 200);
@@ -225,29 +178,12 @@ async fn revoked_sessions_are_not_refreshed_and_revoked_tokens_not_accepted() {
     let story = Story::begin();
     let token = story.login().await;
     story.palette.revoke_sessions();
-    assert_eq!(
-        (
-            story.refresh(&token).await.status().as_u16(),
-            story.use_token(&token).await
-        ),
-        (401, 200)
-    );
+    assert_eq!((story.refresh(&token).await.status().as_u16(), story.use_token(&token).await), (401, 200));
     let url = format!("{}/v1/users/auth/tokens/revoke", story.palette.base_url());
-    let request = story
-        .http
-        .post(url)
-        .header("authorization", &token)
-        .header("content-type", "application/json");
-    let response = request
-        .body(json!({"tokens": [token]}).to_string())
-        .send()
-        .await
-        .unwrap();
+    let request = story.http.post(url).header("authorization", &token).header("content-type", "application/json");
+    let response = request.body(json!({"tokens": [token]}).to_string()).send().await.unwrap();
     assert_eq!(response.status(), 204);
-    assert_eq!(
-        (story.use_token(&token).await, story.refusal()),
-        (401, "the token was revoked".to_owned())
-    );
+    assert_eq!((story.use_token(&token).await, story.refusal()), (401, "the token was revoked".to_owned()));
     story.palette.assert_no_protocol_errors();
 }
 
@@ -292,18 +228,13 @@ async fn a_login_may_end_the_account_s_other_sessions() {
     story.palette.script(|script| script.single_session = true);
     let first = story.login().await;
     let second = story.login().await;
-    assert_eq!(
-        (story.use_token(&first).await, story.use_token(&second).await),
-        (401, 200)
-    );
+    assert_eq!((story.use_token(&first).await, story.use_token(&second).await), (401, 200));
 }
 
 #[tokio::test]
 async fn beyond_the_documented_rate_the_answer_is_429_and_no_json() {
     let story = Story::begin();
-    story
-        .palette
-        .script(|script| script.rate_limit = Some(DOCUMENTED_RATE_LIMIT));
+    story.palette.script(|script| script.rate_limit = Some(DOCUMENTED_RATE_LIMIT));
     let mut refused = Vec::new();
     // Far more than the burst, and far faster than ten a second.
     for _ in 0..40 {
@@ -313,138 +244,8 @@ async fn beyond_the_documented_rate_the_answer_is_429_and_no_json() {
         }
     }
     assert!(!refused.is_empty());
-    assert!(
-        refused.iter().all(|body| serde_json::from_str::<Value>(body).is_err()),
-        "{refused:?}"
-    );
+    assert!(refused.iter().all(|body| serde_json::from_str::<Value>(body).is_err()), "{refused:?}");
     story.palette.assert_no_protocol_errors();
-}
-
-/// Sends bytes as they are and returns the whole answer.
-async fn send(address: SocketAddr, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = head.replace('\n', "\r\n").replace("LENGTH", &body.len().to_string());
-    stream
-        .write_all(format!("{head}\r\nHost: fake\r\nConnection: close\r\n\r\n{body}").as_bytes())
-        .await
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-#[tokio::test]
-async fn each_mistake_in_a_request_s_form_is_recorded_and_answered() {
-    let palette = Palette::start_plain().unwrap();
-    palette.add_account(EMAIL, "x");
-    let good = format!(r#"{{"emailId":"{EMAIL}","password":"x"}}"#);
-    let with = |more: &str| format!(r#"{{"emailId":"{EMAIL}","password":"x",{more}}}"#);
-    let login = "POST /v1/auth/authenticate?setCookie=false HTTP/1.1\nContent-Length: LENGTH";
-    let usual = format!("{login}\nContent-Type: application/json\nAccept: application/json");
-    let plain = |head: &str| format!("{head}\nContent-Type: application/json\nAccept: application/json");
-    let no_query = plain("POST /v1/auth/authenticate HTTP/1.1\nContent-Length: LENGTH");
-    let mfa_query = plain("POST /v1/auth/authenticate?setCookie=true HTTP/1.1\nContent-Length: LENGTH");
-    let table = [
-        (usual.clone(), good.clone(), 200, ""),
-        (format!("{usual}\nCookie: a=b"), good.clone(), 200, "header cookie"),
-        (
-            format!("{usual}\nAuthorization: x"),
-            good.clone(),
-            200,
-            "header authorization does not belong",
-        ),
-        (
-            format!("{usual}\nAccept: */*"),
-            good.clone(),
-            200,
-            "header accept is there more than once",
-        ),
-        (
-            format!("{usual}\nContent-Encoding: gzip"),
-            good.clone(),
-            200,
-            "header content-encoding",
-        ),
-        (
-            format!("{usual}\nExpect: 100-continue"),
-            good.clone(),
-            200,
-            "header expect",
-        ),
-        (
-            format!("{login}\nContent-Type: application/json"),
-            good.clone(),
-            200,
-            "header accept is missing",
-        ),
-        (
-            format!("{login}\nContent-Type: application/json\nAccept: text/html"),
-            good.clone(),
-            200,
-            "does not admit",
-        ),
-        (
-            format!("{login}\nContent-Type: text/plain\nAccept: */*"),
-            good.clone(),
-            400,
-            "content-type",
-        ),
-        (format!("{login}\nAccept: */*"), good.clone(), 400, "content-type"),
-        (
-            format!("{login}\nContent-Type: application/json;charset=utf-8\nAccept: */*"),
-            good.clone(),
-            200,
-            "content-type",
-        ),
-        (usual.clone(), with(r#""orgs":"a""#), 200, "field orgs is unknown"),
-        (usual.clone(), with(r#""org":null"#), 200, "field org is not a string"),
-        (usual.clone(), with(r#""org":"""#), 200, "field org is empty"),
-        (
-            usual.clone(),
-            format!(r#"{{"emailId":"{EMAIL}"}}"#),
-            400,
-            "field password is missing",
-        ),
-        (usual.clone(), "[]".to_owned(), 400, "no object"),
-        (usual.clone(), "emailId=a".to_owned(), 400, "not JSON"),
-        (no_query, good.clone(), 200, "the query"),
-        (mfa_query, good.clone(), 200, "the query"),
-        (
-            usual.replace("POST", "PUT"),
-            good.clone(),
-            405,
-            "PUT where POST belongs",
-        ),
-        (
-            usual.replace("authenticate", "login"),
-            good.clone(),
-            404,
-            "a path that Palette does not have",
-        ),
-        (
-            usual.replace("/v1/auth", "//v1/auth"),
-            good.clone(),
-            404,
-            "a path that Palette does not have",
-        ),
-    ];
-    for (head, body, status, mistake) in table {
-        palette.clear();
-        let answer = send(palette.address(), &head, &body).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 100") || answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{head} {body}: {answer}"
-        );
-        let errors = palette.protocol_errors();
-        if mistake.is_empty() {
-            assert!(errors.is_empty(), "{errors:?}");
-        } else {
-            assert!(
-                errors.iter().any(|error| error.what.contains(mistake)),
-                "{head} {body}: {errors:?}"
-            );
-        }
-    }
 }
 
 #[tokio::test]
@@ -452,13 +253,7 @@ async fn without_set_cookie_false_the_vendor_sets_a_cookie() {
     let story = Story::begin();
     let token = story.login().await;
     let url = format!("{}/v1/auth/refresh/{token}", story.palette.base_url());
-    let response = story
-        .http
-        .get(url)
-        .header("accept", "application/json")
-        .send()
-        .await
-        .unwrap();
+    let response = story.http.get(url).header("accept", "application/json").send().await.unwrap();
     assert!(response.headers().contains_key("set-cookie"));
     assert_eq!(story.palette.protocol_errors().len(), 1);
 }

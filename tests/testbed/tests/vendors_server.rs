@@ -23,14 +23,7 @@ fn virtana(ca: &TestCa) -> Virtana {
 }
 
 async fn log_in(http: &Client, virtana: &Virtana) -> String {
-    let body = http
-        .get(login_url(virtana))
-        .send()
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap();
+    let body = http.get(login_url(virtana)).send().await.unwrap().bytes().await.unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     body["access_token"].as_str().unwrap().to_owned()
 }
@@ -45,14 +38,7 @@ async fn a_client_that_does_not_trust_the_certificate_breaks_off() {
     ];
     for certificate in bad {
         let virtana = Virtana::start_with(&certificate).unwrap();
-        assert!(
-            client(&ca)
-                .get(login_url(&virtana))
-                .send()
-                .await
-                .unwrap_err()
-                .is_connect()
-        );
+        assert!(client(&ca).get(login_url(&virtana)).send().await.unwrap_err().is_connect());
         tokio::time::timeout(DEADLINE, async {
             while virtana.handshakes_failed() == 0 {
                 tokio::task::yield_now().await;
@@ -84,10 +70,7 @@ async fn connections_are_counted_and_can_be_reused() {
     assert_eq!(virtana.connections_accepted(), 1);
     assert!(virtana.history().iter().all(|exchange| exchange.connection == 1));
     log_in(&client(&ca), &virtana).await;
-    assert_eq!(
-        (virtana.connections_accepted(), virtana.history()[5].connection),
-        (2, 2)
-    );
+    assert_eq!((virtana.connections_accepted(), virtana.history()[5].connection), (2, 2));
 }
 
 #[tokio::test]
@@ -109,12 +92,7 @@ async fn a_stopped_fake_refuses_connections_and_comes_back_on_its_port_with_its_
 #[test]
 fn a_fake_outlives_the_runtime_that_started_it() {
     let ca = TestCa::new().unwrap();
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let virtana = runtime().block_on(async { virtana(&ca) });
     runtime().block_on(async { log_in(&client(&ca), &virtana).await });
     assert_eq!(virtana.logins_of("robot"), 1);
@@ -132,10 +110,7 @@ async fn requests_in_flight_are_counted_for_each_account() {
         () = all_there => {}
         _ = together => panic!("nothing is answered yet"),
     }
-    assert_eq!(
-        (virtana.in_flight_peak("robot"), virtana.in_flight_peak("nobody")),
-        (3, 0)
-    );
+    assert_eq!((virtana.in_flight_peak("robot"), virtana.in_flight_peak("nobody")), (3, 0));
     assert_eq!(virtana.peak_in_flight(), 3);
     virtana.clear();
     virtana.script(|script| script.login_latency = Duration::from_millis(1));
@@ -150,21 +125,14 @@ async fn the_proxy_leads_the_vendor_s_own_host_to_its_fake_and_refuses_all_else(
     let virtana = virtana(&ca);
     let proxy = ConnectProxy::start([("app.cloud.virtana.com:443", virtana.address())]).unwrap();
     let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();
-    let http = Client::builder()
-        .tls_certs_only([root])
-        .proxy(Proxy::all(proxy.url()).unwrap())
-        .build()
-        .unwrap();
+    let http = Client::builder().tls_certs_only([root]).proxy(Proxy::all(proxy.url()).unwrap()).build().unwrap();
     let query = "grant_type=client_credentials&client_id=robot&client_secret=x";
     let url = format!("https://app.cloud.virtana.com/authorization/oauth/token?{query}");
     assert_eq!(http.get(url).send().await.unwrap().status(), 200);
     assert!(http.get("https://api.example.com/").send().await.is_err());
     assert_eq!(http.get("http://api.example.com/").send().await.unwrap().status(), 403);
-    let asked = |method: &str, target: &str, allowed| Asked {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        allowed,
-    };
+    let asked =
+        |method: &str, target: &str, allowed| Asked { method: method.to_owned(), target: target.to_owned(), allowed };
     let expected = [
         asked("CONNECT", "app.cloud.virtana.com:443", true),
         asked("CONNECT", "api.example.com:443", false),
@@ -181,23 +149,13 @@ async fn a_consumer_counts_what_is_accepted_and_why_not() {
     let token = log_in(&client(&ca), &virtana).await;
     let data = BTreeMap::from([("token".to_owned(), token)]);
     let call = virtana.call(&ca, "token");
-    let consumer = Consumer::start(call, Duration::from_millis(5), move || {
-        std::future::ready(Some(data.clone()))
-    });
+    let consumer = Consumer::start(call, Duration::from_millis(5), move || std::future::ready(Some(data.clone())));
     let accepted = |exchange: &testbed::vendors::Exchange| {
         exchange.operation == Operation::Protected && exchange.status == Some(200)
     };
-    virtana
-        .wait_for("accepted call", DEADLINE, |seen| {
-            seen.iter().filter(|one| accepted(one)).count() > 2
-        })
-        .await;
+    virtana.wait_for("accepted call", DEADLINE, |seen| seen.iter().filter(|one| accepted(one)).count() > 2).await;
     virtana.revoke_everything();
-    virtana
-        .wait_for("refused call", DEADLINE, |seen| {
-            seen.iter().any(|one| one.status == Some(401))
-        })
-        .await;
+    virtana.wait_for("refused call", DEADLINE, |seen| seen.iter().any(|one| one.status == Some(401))).await;
     let counts = tokio::time::timeout(DEADLINE, async {
         while consumer.counts().refused.is_empty() {
             tokio::task::yield_now().await;

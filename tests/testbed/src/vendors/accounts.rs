@@ -21,13 +21,7 @@ pub struct Accounts(BTreeMap<String, Account>);
 
 impl Account {
     pub fn new(password: &str) -> Self {
-        Self {
-            password: password.to_owned(),
-            org: None,
-            api_key: None,
-            disabled: false,
-            failures: 0,
-        }
+        Self { password: password.to_owned(), org: None, api_key: None, disabled: false, failures: 0 }
     }
 }
 
@@ -41,9 +35,7 @@ impl Accounts {
     }
 
     pub fn has_api_key(&self, api_key: &str) -> bool {
-        self.0
-            .values()
-            .any(|account| account.api_key.as_deref() == Some(api_key))
+        self.0.values().any(|account| account.api_key.as_deref() == Some(api_key))
     }
 
     /// The account, to be changed.
@@ -51,9 +43,7 @@ impl Accounts {
     /// # Panics
     /// If there is no account of that name: the story has a typing error.
     pub fn existing(&mut self, name: &str) -> &mut Account {
-        self.0
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("the vendor has no account {name:?}; add_account comes first"))
+        self.0.get_mut(name).unwrap_or_else(|| panic!("the vendor has no account {name:?}; add_account comes first"))
     }
 
     pub fn unlock(&mut self, name: &str) {

@@ -78,9 +78,7 @@ impl Tenovos {
 impl Virtana {
     /// The token under `key`, as a bearer.
     pub fn call(&self, ca: &TestCa, key: &'static str) -> Call {
-        self.call_with(ca, move |data| {
-            Some(vec![("authorization", format!("Bearer {}", data.get(key)?))])
-        })
+        self.call_with(ca, move |data| Some(vec![("authorization", format!("Bearer {}", data.get(key)?))]))
     }
 }
 
@@ -94,11 +92,7 @@ impl<V: Vendor> Fake<V> {
         ca: &TestCa,
         present: impl Fn(&SecretData) -> Option<Vec<(&'static str, String)>> + Send + Sync + 'static,
     ) -> Call {
-        Call {
-            url: self.protected_url(),
-            client: client(ca),
-            present: Box::new(present),
-        }
+        Call { url: self.protected_url(), client: client(ca), present: Box::new(present) }
     }
 }
 
@@ -108,14 +102,8 @@ impl<V: Vendor> Fake<V> {
 /// If the client cannot be made: the machine has no randomness.
 pub fn client(ca: &TestCa) -> Client {
     let root = Certificate::from_pem(ca.pem().as_bytes()).expect("invariant: the authority writes PEM");
-    let builder = Client::builder()
-        .tls_certs_only([root])
-        .no_proxy()
-        .timeout(Duration::from_secs(10));
-    builder
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("invariant: the options fit together")
+    let builder = Client::builder().tls_certs_only([root]).no_proxy().timeout(Duration::from_secs(10));
+    builder.redirect(reqwest::redirect::Policy::none()).build().expect("invariant: the options fit together")
 }
 
 impl Call {
@@ -129,21 +117,12 @@ impl Call {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let failure = |why: &dyn Display| Failure {
-            at: Timestamp::now(),
-            why: why.to_string(),
-        };
+        let failure = |why: &dyn Display| Failure { at: Timestamp::now(), why: why.to_string() };
         match request.send().await {
             Ok(response) if response.status() == StatusCode::OK => lock(counts).accepted += 1,
             Ok(response) => {
-                let why = response
-                    .headers()
-                    .get(REFUSAL_HEADER)
-                    .and_then(|why| why.to_str().ok())
-                    .unwrap_or_default();
-                lock(counts)
-                    .refused
-                    .push(failure(&format!("{} {why}", response.status())));
+                let why = response.headers().get(REFUSAL_HEADER).and_then(|why| why.to_str().ok()).unwrap_or_default();
+                lock(counts).refused.push(failure(&format!("{} {why}", response.status())));
             }
             Err(error) => lock(counts).unanswered.push(failure(&error)),
         }

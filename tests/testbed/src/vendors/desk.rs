@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use super::{
     accounts::Accounts,
     faults::{Fault, http_date},
-    history::{History, Operation, Visit},
+    history::{Arrival, History, Operation, Visit},
     inspect::Inspection,
     ledger::Ledger,
     message::{Delivery, Raw, Reply, Request},
     script::{Faults, RateLimit, Script},
     server::{Answer, Handler},
-    vendor::{Counter, Outcome, Vendor},
+    vendor::{Counter, Misread, Outcome, Vendor},
 };
 
 /// Tells a consumer why its token was refused, which no real vendor does; on logins and refreshes it is not there.
@@ -46,11 +46,7 @@ pub(super) struct Desk<V: Vendor> {
 
 impl<V: Vendor> Desk<V> {
     pub(super) fn new() -> Self {
-        let books = Books {
-            accounts: Accounts::default(),
-            ledger: Ledger::new(V::NAME),
-            buckets: HashMap::new(),
-        };
+        let books = Books { accounts: Accounts::default(), ledger: Ledger::new(V::NAME), buckets: HashMap::new() };
         Self {
             script: Mutex::new(V::script()),
             faults: Mutex::default(),
@@ -80,21 +76,11 @@ impl<V: Vendor> Desk<V> {
         let mut inspection = Inspection::default();
         inspection.every_request(&request);
         let read = V::read(&request, &mut inspection);
-        let (operation, account) = match &read {
-            Ok(ask) => (V::operation(ask), V::account(ask, &self.books().ledger)),
-            Err(misread) => (misread.operation, None),
-        };
-        let visit = self.history.arrive(operation, account, request.connection);
-        let fault = self.faults().take(operation);
-        let mistakes = inspection.into_mistakes();
-        self.history.update(visit.number(), |exchange| {
-            exchange.protocol_errors = mistakes;
-            exchange.fault = fault.as_ref().map(|fault| format!("{fault:?}"));
-        });
-        let latency = self.latency(operation);
+        let (visit, operation, fault) = self.enter(&read, inspection, request.connection);
         if fault == Some(Fault::Hang) {
             std::future::pending::<()>().await;
         }
+        let latency = self.latency(operation);
         let error = |status| V::error(status, "scripted");
         if let Some(delivery) = fault.as_ref().and_then(|fault| fault.instead(error)) {
             wait(latency).await;
@@ -120,6 +106,28 @@ impl<V: Vendor> Desk<V> {
         desk.deliver(delivery, visit)
     }
 
+    /// Enters a request in the history, with the fault that it meets.
+    fn enter(
+        &self,
+        read: &Result<V::Ask, Misread>,
+        inspection: Inspection,
+        connection: u64,
+    ) -> (Visit, Operation, Option<Fault>) {
+        let (operation, account) = match read {
+            Ok(ask) => (V::operation(ask), V::account(ask, &self.books().ledger)),
+            Err(misread) => (misread.operation, None),
+        };
+        let fault = self.faults().take(operation);
+        let visit = self.history.arrive(Arrival {
+            operation,
+            account,
+            connection,
+            fault: fault.as_ref().map(|fault| format!("{fault:?}")),
+            protocol_errors: inspection.into_mistakes(),
+        });
+        (visit, operation, fault)
+    }
+
     fn latency(&self, operation: Operation) -> Duration {
         let script = self.script();
         match operation {
@@ -136,24 +144,9 @@ impl<V: Vendor> Desk<V> {
         let now = Timestamp::now() + script.clock_offset;
         let mut books = self.books();
         let Books { accounts, ledger, .. } = &mut *books;
-        let outcome = V::act(
-            ask,
-            &mut Counter {
-                script: &script,
-                accounts,
-                ledger,
-                now,
-            },
-        );
+        let outcome = V::act(ask, &mut Counter { script: &script, accounts, ledger, now });
         drop(books);
-        let Outcome {
-            reply,
-            account,
-            presented,
-            issued,
-            refusal,
-            mistakes,
-        } = outcome;
+        let Outcome { reply, account, presented, issued, refusal, mistakes } = outcome;
         let reply = match (&refusal, operation) {
             (Some(why), Operation::Protected) => reply.header(REFUSAL_HEADER, why.as_str()),
             _ => reply,
@@ -174,17 +167,12 @@ impl<V: Vendor> Desk<V> {
         let place: Vec<_> = path.split('/').skip(1).take(2).collect();
         let mut books = self.books();
         let now = Instant::now();
-        let bucket = books
-            .buckets
-            .entry(place.join("/"))
-            .or_insert(Bucket { level: 0.0, seen: now });
+        let bucket = books.buckets.entry(place.join("/")).or_insert(Bucket { level: 0.0, seen: now });
         if bucket.admit(limit, now) {
             return None;
         }
         drop(books);
-        self.history.update(number, |exchange| {
-            exchange.refusal = Some("too many requests".to_owned())
-        });
+        self.history.update(number, |exchange| exchange.refusal = Some("too many requests".to_owned()));
         Some(Reply::text(429, "Too Many Requests"))
     }
 
@@ -201,10 +189,7 @@ impl<V: Vendor> Desk<V> {
             }
             Delivery::Raw(raw) => {
                 visit.answer(raw.status);
-                Delivery::Raw(Raw {
-                    until_written: Some(Box::new(visit)),
-                    ..raw
-                })
+                Delivery::Raw(Raw { until_written: Some(Box::new(visit)), ..raw })
             }
         }
     }

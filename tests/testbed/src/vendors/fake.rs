@@ -46,24 +46,14 @@ impl<V: Vendor> Fake<V> {
     pub fn start_with(certificate: &ServerCertificate) -> Result<Self, StartError> {
         let desk = Arc::new(Desk::new());
         let server = Server::start(Some(certificate.server_config()?), Arc::clone(&desk))?;
-        Ok(Self {
-            desk,
-            scheme: "https",
-            address: server.address(),
-            server: Mutex::new(server),
-        })
+        Ok(Self { desk, scheme: "https", address: server.address(), server: Mutex::new(server) })
     }
 
     /// Plain HTTP.
     pub fn start_plain() -> Result<Self, StartError> {
         let desk = Arc::new(Desk::new());
         let server = Server::start(None, Arc::clone(&desk))?;
-        Ok(Self {
-            desk,
-            scheme: "http",
-            address: server.address(),
-            server: Mutex::new(server),
-        })
+        Ok(Self { desk, scheme: "http", address: server.address(), server: Mutex::new(server) })
     }
 
     /// What goes into a provider's `url`: scheme, 127.0.0.1, port and the vendor's path prefix.
@@ -159,9 +149,7 @@ impl<V: Vendor> Fake<V> {
 
     /// Revokes the sessions of one account.
     pub fn revoke_sessions_of(&self, account: &str) {
-        self.books()
-            .ledger
-            .end_sessions(Some(account), "the session was revoked");
+        self.books().ledger.end_sessions(Some(account), "the session was revoked");
     }
 
     /// Revokes all sessions and all tokens, access tokens included.
@@ -255,10 +243,6 @@ impl<V: Vendor> Fake<V> {
     #[track_caller]
     pub fn assert_no_protocol_errors(&self) {
         let errors = self.protocol_errors();
-        assert!(
-            errors.is_empty(),
-            "{} was asked what it does not understand: {errors:#?}",
-            V::NAME
-        );
+        assert!(errors.is_empty(), "{} was asked what it does not understand: {errors:#?}", V::NAME);
     }
 }

@@ -15,11 +15,7 @@ use super::message::{Delivery, Raw, Reply};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Exactly this instead of the vendor's answer.
-    Reply {
-        status: u16,
-        headers: Vec<(String, String)>,
-        body: String,
-    },
+    Reply { status: u16, headers: Vec<(String, String)>, body: String },
     /// 200 with the body of the vendor's error.
     ErrorWithStatus200,
     /// Nothing is ever said; the connection stays open.
@@ -67,18 +63,12 @@ pub enum Damage {
 impl Fault {
     /// A bare status.
     pub fn status(status: u16) -> Self {
-        Self::Reply {
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-        }
+        Self::Reply { status, headers: Vec::new(), body: String::new() }
     }
 
     /// 429, to be tried again after what `retry_after` says, in whatever form.
     pub fn rate_limited(retry_after: impl Into<String>) -> Self {
-        Self::status(429)
-            .header("retry-after", retry_after)
-            .body("Too Many Requests")
+        Self::status(429).header("retry-after", retry_after).body("Too Many Requests")
     }
 
     /// 302, 307 or another status that sends the client to `location`.
@@ -110,18 +100,13 @@ impl Fault {
         match self {
             Self::Reply { status, headers, body } => {
                 let body = Bytes::from(body.clone());
-                Some(Delivery::Reply(Reply {
-                    status: *status,
-                    headers: headers.clone(),
-                    body,
-                }))
+                Some(Delivery::Reply(Reply { status: *status, headers: headers.clone(), body }))
             }
             Self::ErrorWithStatus200 => Some(Delivery::Reply(error(200))),
             Self::CloseBeforeAnswer => Some(Delivery::Raw(Raw::then_close(None, ""))),
-            Self::CloseInHead => Some(Delivery::Raw(Raw::then_close(
-                Some(200),
-                "HTTP/1.1 200 OK\r\ncontent-type: applica",
-            ))),
+            Self::CloseInHead => {
+                Some(Delivery::Raw(Raw::then_close(Some(200), "HTTP/1.1 200 OK\r\ncontent-type: applica")))
+            }
             Self::EndlessBody => Some(Delivery::Raw(endless())),
             _ => None,
         }
@@ -135,10 +120,7 @@ impl Fault {
             Self::SlowBody(pace) => Delivery::Raw(slow(&reply, framed_head(&reply).len(), *pace)),
             Self::MalformedJson => {
                 let half = reply.body.len() / 2;
-                Delivery::Reply(Reply {
-                    body: reply.body.slice(..half),
-                    ..reply
-                })
+                Delivery::Reply(Reply { body: reply.body.slice(..half), ..reply })
             }
             Self::Token(damage) => Delivery::Reply(with_json(reply, |body| damage.apply(body, token))),
             Self::HugeBody(bytes) => Delivery::Reply(padded(reply, *bytes)),
@@ -153,9 +135,7 @@ impl Fault {
 /// A time as HTTP writes it in `Date` and `Retry-After`.
 pub fn http_date(time: Timestamp) -> String {
     let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
-    printer
-        .timestamp_to_rfc9110_string(&time)
-        .expect("invariant: years have four digits")
+    printer.timestamp_to_rfc9110_string(&time).expect("invariant: years have four digits")
 }
 
 impl Damage {
@@ -194,10 +174,7 @@ fn with_json(mut reply: Reply, change: impl FnOnce(&mut Value)) -> Reply {
 fn padded(reply: Reply, bytes: usize) -> Reply {
     let rest = reply.body.strip_prefix(b"{").unwrap_or_default().to_vec();
     let body = [format!(r#"{{"padding":"{}","#, "p".repeat(bytes)).into_bytes(), rest].concat();
-    Reply {
-        body: body.into(),
-        ..reply
-    }
+    Reply { body: body.into(), ..reply }
 }
 
 fn framed_head(reply: &Reply) -> String {
@@ -208,18 +185,11 @@ fn framed_head(reply: &Reply) -> String {
 fn slow(reply: &Reply, fast: usize, pace: Duration) -> Raw {
     let mut whole = Bytes::from([framed_head(reply).as_bytes(), &reply.body].concat());
     let slow = whole.split_off(fast);
-    Raw {
-        slow,
-        pace,
-        ..Raw::then_close(Some(reply.status), whole)
-    }
+    Raw { slow, pace, ..Raw::then_close(Some(reply.status), whole) }
 }
 
 fn endless() -> Raw {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n[\"\r\n";
     let chunk = format!("1000\r\n{}\r\n", "e".repeat(0x1000));
-    Raw {
-        endless: chunk.into(),
-        ..Raw::then_close(Some(200), head)
-    }
+    Raw { endless: chunk.into(), ..Raw::then_close(Some(200), head) }
 }

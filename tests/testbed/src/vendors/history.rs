@@ -80,6 +80,15 @@ struct Record {
     total_peak: usize,
 }
 
+/// A request as it arrives.
+pub(super) struct Arrival {
+    pub(super) operation: Operation,
+    pub(super) account: Option<String>,
+    pub(super) connection: u64,
+    pub(super) fault: Option<String>,
+    pub(super) protocol_errors: Vec<String>,
+}
+
 /// A request in flight; it lands when this is dropped.
 pub(super) struct Visit {
     history: History,
@@ -90,16 +99,14 @@ pub(super) struct Visit {
 
 impl Default for History {
     fn default() -> Self {
-        Self(Arc::new(Inner {
-            record: Mutex::default(),
-            changed: watch::Sender::new(0),
-        }))
+        Self(Arc::new(Inner { record: Mutex::default(), changed: watch::Sender::new(0) }))
     }
 }
 
 impl History {
     /// Enters a request.
-    pub(super) fn arrive(&self, operation: Operation, account: Option<String>, connection: u64) -> Visit {
+    pub(super) fn arrive(&self, arrival: Arrival) -> Visit {
+        let Arrival { operation, account, connection, fault, protocol_errors } = arrival;
         let mut record = self.record();
         record.arrived += 1;
         let number = record.arrived;
@@ -117,28 +124,18 @@ impl History {
             issued: Vec::new(),
             status: None,
             refusal: None,
-            fault: None,
-            protocol_errors: Vec::new(),
+            fault,
+            protocol_errors,
             in_flight,
         });
         drop(record);
         self.announce();
-        Visit {
-            history: self.clone(),
-            number,
-            counted,
-        }
+        Visit { history: self.clone(), number, counted }
     }
 
     /// Changes an exchange; one that was cleared away stays away.
     pub(super) fn update(&self, number: u64, change: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = self
-            .record()
-            .exchanges
-            .iter_mut()
-            .rev()
-            .find(|exchange| exchange.number == number)
-        {
+        if let Some(exchange) = self.record().exchanges.iter_mut().rev().find(|exchange| exchange.number == number) {
             change(exchange);
         }
         self.announce();
@@ -151,21 +148,13 @@ impl History {
 
     /// Those of one operation.
     pub fn of(&self, operation: Operation) -> Vec<Exchange> {
-        self.record()
-            .exchanges
-            .iter()
-            .filter(|exchange| exchange.operation == operation)
-            .cloned()
-            .collect()
+        self.record().exchanges.iter().filter(|exchange| exchange.operation == operation).cloned().collect()
     }
 
     /// How many requests of one operation an account has made.
     pub fn count(&self, operation: Operation, account: &str) -> usize {
         let record = self.record();
-        let of_account = record
-            .exchanges
-            .iter()
-            .filter(|exchange| exchange.account.as_deref() == Some(account));
+        let of_account = record.exchanges.iter().filter(|exchange| exchange.account.as_deref() == Some(account));
         of_account.filter(|exchange| exchange.operation == operation).count()
     }
 
@@ -173,11 +162,7 @@ impl History {
         let record = self.record();
         let errors = record.exchanges.iter().flat_map(|exchange| {
             let (number, operation) = (exchange.number, exchange.operation);
-            exchange.protocol_errors.iter().map(move |what| ProtocolError {
-                number,
-                operation,
-                what: what.clone(),
-            })
+            exchange.protocol_errors.iter().map(move |what| ProtocolError { number, operation, what: what.clone() })
         });
         errors.collect()
     }
@@ -214,10 +199,7 @@ impl History {
             }
         };
         if tokio::time::timeout(deadline, reached).await.is_err() {
-            panic!(
-                "after {deadline:?} there is still no {what}; the vendor saw {:#?}",
-                self.all()
-            );
+            panic!("after {deadline:?} there is still no {what}; the vendor saw {:#?}", self.all());
         }
     }
 

@@ -9,15 +9,8 @@ use serde_json::{Map, Value};
 use super::message::Request;
 
 /// Headers that any login or refresh may carry. A vendor adds its own.
-const ORDINARY_HEADERS: [&str; 7] = [
-    "host",
-    "accept",
-    "accept-encoding",
-    "user-agent",
-    "connection",
-    "content-type",
-    "content-length",
-];
+const ORDINARY_HEADERS: [&str; 7] =
+    ["host", "accept", "accept-encoding", "user-agent", "connection", "content-type", "content-length"];
 
 /// What was found wrong with one request.
 #[derive(Debug, Default)]
@@ -80,16 +73,11 @@ impl Inspection {
         let pairs = request.query_pairs();
         let same = pairs.as_ref().is_some_and(|pairs| {
             pairs.len() == expected.len()
-                && pairs
-                    .iter()
-                    .all(|(name, value)| expected.contains(&(name.as_str(), value.as_str())))
+                && pairs.iter().all(|(name, value)| expected.contains(&(name.as_str(), value.as_str())))
         });
         if !same {
             let query = request.query.as_deref().unwrap_or_default();
-            self.note(format!(
-                "the query (names {:?}) is not exactly {expected:?}",
-                names_only(query)
-            ));
+            self.note(format!("the query (names {:?}) is not exactly {expected:?}", names_only(query)));
         }
     }
 
@@ -161,18 +149,11 @@ impl Inspection {
 }
 
 fn accepts_json(accept: &str) -> bool {
-    let types = accept
-        .split(',')
-        .map(|range| range.split(';').next().unwrap_or_default().trim());
-    types
-        .into_iter()
-        .any(|range| ["application/json", "application/*", "*/*"].contains(&range))
+    let types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    types.into_iter().any(|range| ["application/json", "application/*", "*/*"].contains(&range))
 }
 
 /// A query without its values: they may be secret, and mistakes are printed.
 fn names_only(query: &str) -> Vec<&str> {
-    query
-        .split('&')
-        .map(|pair| pair.split('=').next().unwrap_or_default())
-        .collect()
+    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect()
 }

@@ -56,13 +56,7 @@ impl SigningKey {
 pub(super) fn opaque(serial: u64) -> String {
     let header = encode(r#"{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}"#);
     let part = |length: usize| encode(random(length));
-    format!(
-        "{header}.{}.{}.{}.{}",
-        part(64),
-        part(12),
-        encode(format!("{serial:0>64}")),
-        part(16)
-    )
+    format!("{header}.{}.{}.{}.{}", part(64), part(12), encode(format!("{serial:0>64}")), part(16))
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

@@ -70,13 +70,7 @@ pub struct Ledger {
 
 impl Ledger {
     pub(super) fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            key: SigningKey::generate(),
-            serial: 0,
-            sessions: HashMap::new(),
-            tokens: HashMap::new(),
-        }
+        Self { name, key: SigningKey::generate(), serial: 0, sessions: HashMap::new(), tokens: HashMap::new() }
     }
 
     /// A number never given before.
@@ -87,12 +81,7 @@ impl Ledger {
 
     pub fn open_session(&mut self, account: &str, now: Timestamp) -> u64 {
         let number = self.next_number();
-        let session = Session {
-            account: account.to_owned(),
-            started: now,
-            last_used: now,
-            ended: None,
-        };
+        let session = Session { account: account.to_owned(), started: now, last_used: now, ended: None };
         self.sessions.insert(number, session);
         number
     }
@@ -146,10 +135,7 @@ impl Ledger {
         match token {
             token if token.kind != kind => Err("a token of another kind"),
             Token { dead: Some(why), .. } => Err(why),
-            Token {
-                expires_at: Some(expires_at),
-                ..
-            } if *expires_at <= now => Err("the token has expired"),
+            Token { expires_at: Some(expires_at), .. } if *expires_at <= now => Err("the token has expired"),
             token => Ok(token.clone()),
         }
     }
@@ -174,10 +160,7 @@ impl Ledger {
 
     /// What is left of a session that lasts `limit` from login.
     pub fn session_left(&self, session: u64, limit: Duration, now: Timestamp) -> Duration {
-        (self.session(session).started + limit)
-            .duration_since(now)
-            .try_into()
-            .unwrap_or_default()
+        (self.session(session).started + limit).duration_since(now).try_into().unwrap_or_default()
     }
 
     pub fn touch(&mut self, session: u64, now: Timestamp) {
@@ -202,11 +185,7 @@ impl Ledger {
 
     /// Ends sessions: they cannot be refreshed. Access tokens that live go on living, as signed tokens do.
     pub fn end_sessions(&mut self, account: Option<&str>, why: &'static str) {
-        for session in self
-            .sessions
-            .values_mut()
-            .filter(|session| account.is_none_or(|name| session.account == name))
-        {
+        for session in self.sessions.values_mut().filter(|session| account.is_none_or(|name| session.account == name)) {
             session.ended.get_or_insert(why);
         }
     }
@@ -230,8 +209,7 @@ impl Ledger {
         let good = self.tokens.iter().filter(|(text, token)| {
             token.account == account && token.kind == kind && self.check(text, kind, now).is_ok()
         });
-        good.max_by_key(|(_, token)| token.serial)
-            .map(|(text, token)| (text.clone(), token.clone()))
+        good.max_by_key(|(_, token)| token.serial).map(|(text, token)| (text.clone(), token.clone()))
     }
 
     /// The text of every token ever given.
@@ -240,9 +218,7 @@ impl Ledger {
     }
 
     fn session(&self, number: u64) -> &Session {
-        self.sessions
-            .get(&number)
-            .expect("invariant: tokens name sessions that were opened")
+        self.sessions.get(&number).expect("invariant: tokens name sessions that were opened")
     }
 }
 
@@ -274,15 +250,8 @@ mod tests {
         let (text, token) = ledger.issue(&access(session, Duration::from_millis(10)), now);
         let exp = Timestamp::from_second(ledger.key.verify(&text).unwrap()["exp"].as_i64().unwrap()).unwrap();
         assert_eq!(token.expires_at, Some(exp));
-        assert!(
-            ledger
-                .check(&text, TokenKind::Access, exp - Duration::from_nanos(1))
-                .is_ok()
-        );
-        assert_eq!(
-            ledger.check(&text, TokenKind::Access, exp).unwrap_err(),
-            "the token has expired"
-        );
+        assert!(ledger.check(&text, TokenKind::Access, exp - Duration::from_nanos(1)).is_ok());
+        assert_eq!(ledger.check(&text, TokenKind::Access, exp).unwrap_err(), "the token has expired");
     }
 
     #[test]
@@ -295,9 +264,6 @@ mod tests {
         assert_eq!(ledger.check_session(session, None, None, now), Err("revoked"));
         assert!(ledger.check(&text, TokenKind::Access, now).is_ok());
         ledger.kill_family(session, "presented twice");
-        assert_eq!(
-            ledger.check(&text, TokenKind::Access, now).unwrap_err(),
-            "presented twice"
-        );
+        assert_eq!(ledger.check(&text, TokenKind::Access, now).unwrap_err(), "presented twice");
     }
 }

@@ -57,11 +57,7 @@ impl Request {
 
     /// The path's segments, each decoded; `None` if an escape is broken.
     pub fn segments(&self) -> Option<Vec<String>> {
-        self.path
-            .strip_prefix('/')?
-            .split('/')
-            .map(|segment| percent_decode(segment, false))
-            .collect()
+        self.path.strip_prefix('/')?.split('/').map(|segment| percent_decode(segment, false)).collect()
     }
 
     /// The query's pairs in their order, decoded; `None` if an escape is broken.
@@ -106,19 +102,11 @@ impl Reply {
     }
 
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
     fn with_type(status: u16, content_type: &str, body: String) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
-            body: body.into(),
-        }
+        Self { status, headers: vec![("content-type".to_owned(), content_type.to_owned())], body: body.into() }
     }
 
     /// Adds a header.

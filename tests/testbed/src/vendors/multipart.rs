@@ -8,30 +8,21 @@ pub(super) fn read(request: &Request) -> Result<Vec<(String, String)>, String> {
     let boundary = content_type
         .strip_prefix("multipart/form-data; boundary=")
         .ok_or_else(|| format!("content-type is {content_type:?}, not multipart/form-data with a boundary"))?;
-    let boundary = boundary
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(boundary);
+    let boundary = boundary.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(boundary);
     if boundary.is_empty() || boundary.len() > 70 {
         return Err("the boundary has not 1 to 70 characters (RFC 2046)".to_owned());
     }
     let body = std::str::from_utf8(&request.body).map_err(|_| "the form is not UTF-8")?;
     let opening = format!("--{boundary}\r\n");
-    let body = body
-        .strip_prefix(&opening)
-        .ok_or("the form does not begin with its boundary")?;
+    let body = body.strip_prefix(&opening).ok_or("the form does not begin with its boundary")?;
     let closing = format!("\r\n--{boundary}--");
     let body = body.strip_suffix("\r\n").unwrap_or(body);
-    let body = body
-        .strip_suffix(&closing)
-        .ok_or("the form does not end with its boundary")?;
+    let body = body.strip_suffix(&closing).ok_or("the form does not end with its boundary")?;
     body.split(&format!("\r\n{opening}")).map(part).collect()
 }
 
 fn part(part: &str) -> Result<(String, String), String> {
-    let (head, value) = part
-        .split_once("\r\n\r\n")
-        .ok_or("a part has no empty line after its headers")?;
+    let (head, value) = part.split_once("\r\n\r\n").ok_or("a part has no empty line after its headers")?;
     let mut name = None;
     for line in head.split("\r\n") {
         let (header, content) = line.split_once(": ").ok_or("a part has a header without a colon")?;
@@ -62,14 +53,7 @@ mod tests {
     fn form(content_type: &'static str, body: &'static str) -> Result<Vec<(String, String)>, String> {
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         let body = bytes::Bytes::from_static(body.as_bytes());
-        read(&Request {
-            method: Method::POST,
-            path: "/".to_owned(),
-            query: None,
-            headers,
-            body,
-            connection: 1,
-        })
+        read(&Request { method: Method::POST, path: "/".to_owned(), query: None, headers, body, connection: 1 })
     }
 
     #[test]
@@ -79,13 +63,7 @@ mod tests {
             "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n x\n\r\n--b\r\nContent-Disposition: form-data; \
              name=\"c\"\r\n\r\nü&=\r\n--b--\r\n",
         );
-        assert_eq!(
-            fields,
-            Ok(vec![
-                ("a".to_owned(), " x\n".to_owned()),
-                ("c".to_owned(), "ü&=".to_owned())
-            ])
-        );
+        assert_eq!(fields, Ok(vec![("a".to_owned(), " x\n".to_owned()), ("c".to_owned(), "ü&=".to_owned())]));
     }
 
     #[test]
@@ -95,26 +73,10 @@ mod tests {
             ("application/x-www-form-urlencoded", "a=1", "content-type"),
             ("multipart/form-data", "", "content-type"),
             (good, "--c\r\n\r\n--c--", "does not begin"),
-            (
-                good,
-                "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\n",
-                "does not end",
-            ),
-            (
-                good,
-                "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n1\r\n--b--",
-                "no empty line",
-            ),
-            (
-                good,
-                "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--b--",
-                "content-disposition is",
-            ),
-            (
-                good,
-                "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\n1\r\n--b--",
-                "filename",
-            ),
+            (good, "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\n", "does not end"),
+            (good, "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n1\r\n--b--", "no empty line"),
+            (good, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--b--", "content-disposition is"),
+            (good, "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\n1\r\n--b--", "filename"),
             (good, "--b\r\nX-Odd: 1\r\n\r\n1\r\n--b--", "X-Odd"),
         ] {
             let error = form(content_type, body).unwrap_err();

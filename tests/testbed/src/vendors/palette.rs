@@ -38,38 +38,18 @@ pub struct PaletteQuirks {
 
 /// A request that Palette understands.
 pub enum Ask {
-    Login {
-        email: String,
-        password: String,
-        org: Option<String>,
-        set_cookie: bool,
-    },
-    Refresh {
-        token: String,
-        set_cookie: bool,
-    },
-    Revoke {
-        authorization: String,
-        tokens: Vec<String>,
-    },
-    Protected {
-        token: String,
-    },
+    Login { email: String, password: String, org: Option<String>, set_cookie: bool },
+    Refresh { token: String, set_cookie: bool },
+    Revoke { authorization: String, tokens: Vec<String> },
+    Protected { token: String },
 }
 
 /// What Palette documents: 10 requests a second for each source address and path prefix, 5 more at once.
-pub const DOCUMENTED_RATE_LIMIT: RateLimit = RateLimit {
-    per_second: 10.0,
-    burst: 5.0,
-};
+pub const DOCUMENTED_RATE_LIMIT: RateLimit = RateLimit { per_second: 10.0, burst: 5.0 };
 
 impl Default for PaletteQuirks {
     fn default() -> Self {
-        Self {
-            is_mfa: false,
-            idle_limit: Duration::from_secs(240 * 60),
-            url_unsafe_tokens: false,
-        }
+        Self { is_mfa: false, idle_limit: Duration::from_secs(240 * 60), url_unsafe_tokens: false }
     }
 }
 
@@ -80,10 +60,7 @@ impl Palette {
 
     /// An account of a tenant: a login may name the tenant (`org`), and no other.
     pub fn add_account_in(&self, org: &str, email: &str, password: &str) {
-        let account = Account {
-            org: Some(org.to_owned()),
-            ..Account::new(password)
-        };
+        let account = Account { org: Some(org.to_owned()), ..Account::new(password) };
         self.accounts(|accounts| accounts.add(email, account));
     }
 }
@@ -99,10 +76,7 @@ impl Vendor for PaletteApi {
     const TOKEN_POINTER: &'static str = "/Authorization";
 
     fn script() -> Script<PaletteQuirks> {
-        Script {
-            lifetime: Duration::from_secs(15 * 60),
-            ..Script::default()
-        }
+        Script { lifetime: Duration::from_secs(15 * 60), ..Script::default() }
     }
 
     fn read(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
@@ -115,16 +89,10 @@ impl Vendor for PaletteApi {
             ["v1", "projects", "alerts"] => (Method::GET, Operation::Protected),
             _ => {
                 inspection.note(format!("{} on a path that Palette does not have", request.method));
-                return Err(Misread {
-                    operation: Operation::Other,
-                    reply: Self::error(404, "not found"),
-                });
+                return Err(Misread { operation: Operation::Other, reply: Self::error(404, "not found") });
             }
         };
-        let misread = |status, message| Misread {
-            operation,
-            reply: Self::error(status, message),
-        };
+        let misread = |status, message| Misread { operation, reply: Self::error(status, message) };
         if request.method != method {
             inspection.note(format!("{} where {method} belongs", request.method));
             return Err(misread(405, "method not allowed"));
@@ -135,12 +103,7 @@ impl Vendor for PaletteApi {
             (Operation::Protected, _) => read_protected(request, inspection),
             _ => read_revoke(request, inspection),
         };
-        ask.ok_or_else(|| {
-            misread(
-                if operation == Operation::Protected { 401 } else { 400 },
-                "invalid request",
-            )
-        })
+        ask.ok_or_else(|| misread(if operation == Operation::Protected { 401 } else { 400 }, "invalid request"))
     }
 
     fn operation(ask: &Ask) -> Operation {
@@ -163,12 +126,9 @@ impl Vendor for PaletteApi {
 
     fn act(ask: Ask, counter: &mut Counter<'_, PaletteQuirks>) -> Outcome {
         match ask {
-            Ask::Login {
-                email,
-                password,
-                org,
-                set_cookie,
-            } => work::login(&email, &password, org.as_deref(), set_cookie, counter),
+            Ask::Login { email, password, org, set_cookie } => {
+                work::login(&email, &password, org.as_deref(), set_cookie, counter)
+            }
             Ask::Refresh { token, set_cookie } => work::refresh(&token, set_cookie, counter),
             Ask::Protected { token } => work::protected(&token, counter),
             Ask::Revoke { authorization, tokens } => work::revoke(&authorization, &tokens, counter),
@@ -197,46 +157,30 @@ fn read_login(request: &Request, inspection: &mut Inspection) -> Option<Ask> {
 fn read_refresh(request: &Request, token: &str, inspection: &mut Inspection) -> Ask {
     inspection.headers(request, &[]);
     inspection.no_body(request);
-    Ask::Refresh {
-        token: token.to_owned(),
-        set_cookie: sets_cookie(request, inspection),
-    }
+    Ask::Refresh { token: token.to_owned(), set_cookie: sets_cookie(request, inspection) }
 }
 
 fn read_protected(request: &Request, inspection: &mut Inspection) -> Option<Ask> {
     match request.header("authorization") {
         None => inspection.give_up("header authorization is missing"),
         Some(value) if value.contains(' ') => inspection.give_up("header authorization is not the bare token"),
-        Some(token) => Some(Ask::Protected {
-            token: token.to_owned(),
-        }),
+        Some(token) => Some(Ask::Protected { token: token.to_owned() }),
     }
 }
 
 fn read_revoke(request: &Request, inspection: &mut Inspection) -> Option<Ask> {
     inspection.headers(request, &["authorization"]);
     let body = inspection.json_object(request)?;
-    let tokens = body
-        .get("tokens")
-        .filter(|_| body.len() == 1)
-        .and_then(serde_json::Value::as_array);
+    let tokens = body.get("tokens").filter(|_| body.len() == 1).and_then(serde_json::Value::as_array);
     let Some(tokens) = tokens else {
         return inspection.give_up("the body is not {\"tokens\": [...]}");
     };
-    let tokens = tokens
-        .iter()
-        .filter_map(|token| token.as_str().map(str::to_owned))
-        .collect();
-    Some(Ask::Revoke {
-        authorization: request.header("authorization").unwrap_or_default().to_owned(),
-        tokens,
-    })
+    let tokens = tokens.iter().filter_map(|token| token.as_str().map(str::to_owned)).collect();
+    Some(Ask::Revoke { authorization: request.header("authorization").unwrap_or_default().to_owned(), tokens })
 }
 
 /// The default of `setCookie` is true, and a cookie is wanted by nobody here.
 fn sets_cookie(request: &Request, inspection: &mut Inspection) -> bool {
     inspection.query(request, &[("setCookie", "false")]);
-    request
-        .query_pairs()
-        .is_none_or(|pairs| !pairs.contains(&("setCookie".to_owned(), "false".to_owned())))
+    request.query_pairs().is_none_or(|pairs| !pairs.contains(&("setCookie".to_owned(), "false".to_owned())))
 }

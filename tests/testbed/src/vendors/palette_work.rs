@@ -17,17 +17,10 @@ pub(super) fn login(
     set_cookie: bool,
     counter: &mut Counter<'_, PaletteQuirks>,
 ) -> Outcome {
-    let admitted = counter
-        .accounts
-        .admit(email, password, counter.script.lockout_after)
-        .and_then(|()| {
-            let tenant = counter.accounts.get(email).and_then(|account| account.org.as_deref());
-            if org.is_none() || org == tenant {
-                Ok(())
-            } else {
-                Err("the account is in another org")
-            }
-        });
+    let admitted = counter.accounts.admit(email, password, counter.script.lockout_after).and_then(|()| {
+        let tenant = counter.accounts.get(email).and_then(|account| account.org.as_deref());
+        if org.is_none() || org == tenant { Ok(()) } else { Err("the account is in another org") }
+    });
     if let Err(why) = admitted {
         let reply = PaletteApi::error(counter.script.wrong_password_status, "Invalid credentials");
         return Outcome::refused(reply, why).of(Some(email));
@@ -39,15 +32,9 @@ pub(super) fn login(
 pub(super) fn refresh(token: &str, set_cookie: bool, counter: &mut Counter<'_, PaletteQuirks>) -> Outcome {
     let presented = counter.ids(&[token]);
     let idle = Some(counter.script.quirks.idle_limit);
-    let good = counter
-        .ledger
-        .check(token, TokenKind::Access, counter.now)
-        .and_then(|good| {
-            counter
-                .ledger
-                .check_session(good.session, counter.script.session_limit, idle, counter.now)
-                .map(|()| good)
-        });
+    let good = counter.ledger.check(token, TokenKind::Access, counter.now).and_then(|good| {
+        counter.ledger.check_session(good.session, counter.script.session_limit, idle, counter.now).map(|()| good)
+    });
     let outcome = match good {
         Err(why) => {
             let reply = PaletteApi::error(counter.script.refused_refresh_status, "The token cannot be refreshed");
@@ -65,11 +52,7 @@ pub(super) fn refresh(token: &str, set_cookie: bool, counter: &mut Counter<'_, P
 
 fn grant(session: u64, set_cookie: bool, counter: &mut Counter<'_, PaletteQuirks>) -> Outcome {
     let quirks = &counter.script.quirks;
-    let shape = if quirks.url_unsafe_tokens {
-        Shape::UrlUnsafe
-    } else {
-        Shape::Hs256
-    };
+    let shape = if quirks.url_unsafe_tokens { Shape::UrlUnsafe } else { Shape::Hs256 };
     let grant = (session, counter.ledger.next_number());
     let issued = counter.issue(grant, TokenKind::Access, Some(shape), counter.script.lifetime);
     if quirks.is_mfa {
@@ -78,11 +61,7 @@ fn grant(session: u64, set_cookie: bool, counter: &mut Counter<'_, PaletteQuirks
     counter.ledger.touch(session, counter.now);
     let reply = Reply::json(200, &json!({"Authorization": issued.text, "isMfa": quirks.is_mfa}));
     let cookie = format!("Authorization={}; Path=/; Secure; HttpOnly", issued.text);
-    let reply = if set_cookie {
-        reply.header("set-cookie", cookie)
-    } else {
-        reply
-    };
+    let reply = if set_cookie { reply.header("set-cookie", cookie) } else { reply };
     Outcome::new(reply).issuing(vec![issued.token])
 }
 

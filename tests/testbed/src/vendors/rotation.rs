@@ -20,8 +20,7 @@ impl<Q> Counter<'_, Q> {
     /// Takes a refresh token in. The error is for the history only.
     pub fn take_refresh_token(&mut self, text: &str, rotation: Rotation) -> Result<Token, &'static str> {
         let token = self.ledger.check(text, TokenKind::Refresh, self.now)?;
-        self.ledger
-            .check_session(token.session, self.script.session_limit, None, self.now)?;
+        self.ledger.check_session(token.session, self.script.session_limit, None, self.now)?;
         let spent_before = self.ledger.spend(text, self.now);
         if let (Rotation::OneTime { grace }, Some(first)) = (rotation, spent_before)
             && first + grace <= self.now
@@ -33,10 +32,7 @@ impl<Q> Counter<'_, Q> {
         }
         if self.script.refresh_kills_previous {
             let (session, why) = (token.session, "a refresh replaced this token");
-            self.ledger.kill_where(
-                |other| other.session == session && other.kind != TokenKind::Refresh,
-                why,
-            );
+            self.ledger.kill_where(|other| other.session == session && other.kind != TokenKind::Refresh, why);
         }
         Ok(token)
     }
@@ -52,10 +48,7 @@ impl<Q> Counter<'_, Q> {
     ) -> NextRefreshToken {
         if rotation != Rotation::Never {
             let issued = self.issue(grant, TokenKind::Refresh, shape, self.script.lifetime);
-            return NextRefreshToken {
-                member: Some(issued.json()),
-                issued: Some(issued),
-            };
+            return NextRefreshToken { member: Some(issued.json()), issued: Some(issued) };
         }
         let member = match unrotated {
             UnrotatedReply::Repeated => Some(Value::from(old)),

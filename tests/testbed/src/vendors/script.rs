@@ -133,11 +133,7 @@ impl Faults {
         if let Some(position) = self.next.iter().position(|(on, _)| on.meets(operation)) {
             return self.next.remove(position).map(|(_, fault)| fault);
         }
-        self.standing
-            .iter()
-            .rev()
-            .find(|(on, _)| on.meets(operation))
-            .map(|(_, fault)| fault.clone())
+        self.standing.iter().rev().find(|(on, _)| on.meets(operation)).map(|(_, fault)| fault.clone())
     }
 }
 

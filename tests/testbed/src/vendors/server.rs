@@ -63,10 +63,7 @@ impl Server {
                 }
             })
         });
-        Ok(Self {
-            listener: Listener::start(on_connection)?,
-            handshakes_failed,
-        })
+        Ok(Self { listener: Listener::start(on_connection)?, handshakes_failed })
     }
 
     pub(super) fn address(&self) -> SocketAddr {

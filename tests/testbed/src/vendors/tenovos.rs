@@ -60,25 +60,10 @@ pub enum EpochOf {
 
 /// A request that Tenovos understands; `api_key` is `None` where the header is missing.
 pub enum Ask {
-    Login {
-        api_key: Option<String>,
-        username: String,
-        password: String,
-    },
-    Refresh {
-        api_key: Option<String>,
-        access_token: String,
-        refresh_token: String,
-    },
-    Revoke {
-        api_key: Option<String>,
-        refresh_token: String,
-    },
-    Protected {
-        api_key: Option<String>,
-        authorization: String,
-        access_token: String,
-    },
+    Login { api_key: Option<String>, username: String, password: String },
+    Refresh { api_key: Option<String>, access_token: String, refresh_token: String },
+    Revoke { api_key: Option<String>, refresh_token: String },
+    Protected { api_key: Option<String>, authorization: String, access_token: String },
 }
 
 /// What Tenovos says a login takes on average.
@@ -102,10 +87,7 @@ impl Default for TenovosQuirks {
 impl Tenovos {
     /// An account of the customer who has this API key.
     pub fn add_account(&self, username: &str, password: &str, api_key: &str) {
-        let account = Account {
-            api_key: Some(api_key.to_owned()),
-            ..Account::new(password)
-        };
+        let account = Account { api_key: Some(api_key.to_owned()), ..Account::new(password) };
         self.accounts(|accounts| accounts.add(username, account));
     }
 }
@@ -121,29 +103,19 @@ impl Vendor for TenovosApi {
     const TOKEN_POINTER: &'static str = "/session/accessToken";
 
     fn script() -> Script<TenovosQuirks> {
-        Script {
-            session_limit: Some(Duration::from_secs(30 * 24 * 3600)),
-            ..Script::default()
-        }
+        Script { session_limit: Some(Duration::from_secs(30 * 24 * 3600)), ..Script::default() }
     }
 
     fn read(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
         match (&request.method, request.path.as_str()) {
             (&Method::POST | &Method::DELETE, "/v1/auth/token") => read_token_request(request, inspection),
-            (&Method::GET, "/v1/assets") => read_protected(request, inspection).ok_or_else(|| Misread {
-                operation: Operation::Protected,
-                reply: Self::error(401, "Unauthorized"),
-            }),
+            (&Method::GET, "/v1/assets") => read_protected(request, inspection)
+                .ok_or_else(|| Misread { operation: Operation::Protected, reply: Self::error(401, "Unauthorized") }),
             (method, _) => {
-                inspection.note(format!(
-                    "{method} on a path that Tenovos does not have, or without its /v1"
-                ));
+                inspection.note(format!("{method} on a path that Tenovos does not have, or without its /v1"));
                 // How an API gateway answers what it has no route for.
                 let reply = Reply::json(403, &serde_json::json!({"message": "Missing Authentication Token"}));
-                Err(Misread {
-                    operation: Operation::Other,
-                    reply,
-                })
+                Err(Misread { operation: Operation::Other, reply })
             }
         }
     }
@@ -177,17 +149,11 @@ impl Vendor for TenovosApi {
         let api_key = api_key.clone().unwrap_or_default();
         match ask {
             Ask::Login { username, password, .. } => work::login(&username, &password, &api_key, counter),
-            Ask::Refresh {
-                access_token,
-                refresh_token,
-                ..
-            } => work::refresh(&access_token, &refresh_token, counter),
+            Ask::Refresh { access_token, refresh_token, .. } => work::refresh(&access_token, &refresh_token, counter),
             Ask::Revoke { refresh_token, .. } => work::revoke(&refresh_token, counter),
-            Ask::Protected {
-                authorization,
-                access_token,
-                ..
-            } => work::protected(&api_key, &authorization, &access_token, counter),
+            Ask::Protected { authorization, access_token, .. } => {
+                work::protected(&api_key, &authorization, &access_token, counter)
+            }
         }
     }
 
@@ -216,20 +182,13 @@ fn read_token_request(request: &Request, inspection: &mut Inspection) -> Result<
         (Operation::Login, read_login(request, &body, inspection))
     };
     // Missing parameters are 401, as a wrong password is.
-    ask.ok_or_else(|| Misread {
-        operation,
-        reply: TenovosApi::error(401, "Missing parameters"),
-    })
+    ask.ok_or_else(|| Misread { operation, reply: TenovosApi::error(401, "Missing parameters") })
 }
 
 fn read_login(request: &Request, body: &Map<String, Value>, inspection: &mut Inspection) -> Option<Ask> {
     let mut fields = inspection.texts(body, &["username", "password"], &["clientId"])?;
     let (username, password) = (fields.remove("username")?, fields.remove("password")?);
-    Some(Ask::Login {
-        api_key: api_key(request, inspection),
-        username,
-        password,
-    })
+    Some(Ask::Login { api_key: api_key(request, inspection), username, password })
 }
 
 fn read_session(request: &Request, body: &Map<String, Value>, inspection: &mut Inspection) -> Option<Ask> {
@@ -244,11 +203,7 @@ fn read_session(request: &Request, body: &Map<String, Value>, inspection: &mut I
     let api_key = api_key(request, inspection);
     Some(match request.method {
         Method::DELETE => Ask::Revoke { api_key, refresh_token },
-        _ => Ask::Refresh {
-            api_key,
-            access_token,
-            refresh_token,
-        },
+        _ => Ask::Refresh { api_key, access_token, refresh_token },
     })
 }
 
@@ -260,11 +215,7 @@ fn read_protected(request: &Request, inspection: &mut Inspection) -> Option<Ask>
     };
     let (authorization, access_token) = (needed("authorization"), needed("accesstoken"));
     let api_key = api_key(request, inspection);
-    Some(Ask::Protected {
-        api_key,
-        authorization: authorization?,
-        access_token: access_token?,
-    })
+    Some(Ask::Protected { api_key, authorization: authorization?, access_token: access_token? })
 }
 
 fn api_key(request: &Request, inspection: &mut Inspection) -> Option<String> {

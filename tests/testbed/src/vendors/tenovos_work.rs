@@ -15,20 +15,10 @@ use super::{
 type Desk<'a, 'b> = &'a mut Counter<'b, TenovosQuirks>;
 
 pub(super) fn login(username: &str, password: &str, api_key: &str, counter: Desk<'_, '_>) -> Outcome {
-    let admitted = counter
-        .accounts
-        .admit(username, password, counter.script.lockout_after)
-        .and_then(|()| {
-            let account = counter
-                .accounts
-                .get(username)
-                .and_then(|account| account.api_key.as_deref());
-            if account == Some(api_key) {
-                Ok(())
-            } else {
-                Err("the account is another customer's")
-            }
-        });
+    let admitted = counter.accounts.admit(username, password, counter.script.lockout_after).and_then(|()| {
+        let account = counter.accounts.get(username).and_then(|account| account.api_key.as_deref());
+        if account == Some(api_key) { Ok(()) } else { Err("the account is another customer's") }
+    });
     if let Err(why) = admitted {
         let status = counter.script.wrong_password_status;
         return refused(status, "Incorrect username or password.", why, counter).of(Some(username));
@@ -114,11 +104,7 @@ pub(super) fn protected(
 }
 
 fn refused(status: u16, message: &str, why: &str, counter: &Counter<'_, TenovosQuirks>) -> Outcome {
-    let status = if counter.script.quirks.errors_with_status_200 {
-        200
-    } else {
-        status
-    };
+    let status = if counter.script.quirks.errors_with_status_200 { 200 } else { status };
     Outcome::refused(TenovosApi::error(status, message), why)
 }
 

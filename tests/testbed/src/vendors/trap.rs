@@ -45,10 +45,7 @@ impl Handler for Arrivals {
     fn handle(self: Arc<Self>, request: Request) -> Answer {
         let arrival = format!("{} {}", request.method, request.path);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
-        let reply = Reply::json(
-            200,
-            &serde_json::json!({"Authorization": "trap", "access_token": "trap"}),
-        );
+        let reply = Reply::json(200, &serde_json::json!({"Authorization": "trap", "access_token": "trap"}));
         Box::pin(std::future::ready(Delivery::Reply(reply)))
     }
 }

@@ -82,22 +82,12 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(reply: Reply) -> Self {
-        Self {
-            reply,
-            account: None,
-            presented: Vec::new(),
-            issued: Vec::new(),
-            refusal: None,
-            mistakes: Vec::new(),
-        }
+        Self { reply, account: None, presented: Vec::new(), issued: Vec::new(), refusal: None, mistakes: Vec::new() }
     }
 
     /// An answer that refuses, with the true reason for the history.
     pub fn refused(reply: Reply, why: impl Into<String>) -> Self {
-        Self {
-            refusal: Some(why.into()),
-            ..Self::new(reply)
-        }
+        Self { refusal: Some(why.into()), ..Self::new(reply) }
     }
 
     #[must_use]
@@ -123,10 +113,8 @@ impl<Q> Counter<'_, Q> {
     /// Opens the session of a login that was admitted.
     pub fn open_session(&mut self, account: &str) -> u64 {
         if self.script.single_session {
-            self.ledger
-                .end_sessions(Some(account), "a later login ended this session");
-            self.ledger
-                .kill_where(|token| token.account == account, "a later login ended this session");
+            self.ledger.end_sessions(Some(account), "a later login ended this session");
+            self.ledger.kill_where(|token| token.account == account, "a later login ended this session");
         }
         self.ledger.open_session(account, self.now)
     }
@@ -134,11 +122,7 @@ impl<Q> Counter<'_, Q> {
     /// Gives a token of a session, with the scripted lifetime unless another is given.
     pub fn issue(&mut self, grant: (u64, u64), kind: TokenKind, shape: Option<Shape>, lifetime: Duration) -> Issued {
         let (session, grant) = grant;
-        let lifetime = match self
-            .script
-            .session_limit
-            .filter(|_| self.script.session_end_cuts_lifetime)
-        {
+        let lifetime = match self.script.session_limit.filter(|_| self.script.session_end_cuts_lifetime) {
             Some(limit) => lifetime.min(self.ledger.session_left(session, limit, self.now)),
             None => lifetime,
         };
@@ -149,27 +133,14 @@ impl<Q> Counter<'_, Q> {
         };
         let lifetime = (kind != TokenKind::Refresh).then_some(lifetime);
         let claims = [("token_use", use_of)];
-        let (text, token) = self.ledger.issue(
-            &Order {
-                session,
-                grant,
-                kind,
-                shape,
-                lifetime,
-                claims: &claims,
-            },
-            self.now,
-        );
+        let (text, token) =
+            self.ledger.issue(&Order { session, grant, kind, shape, lifetime, claims: &claims }, self.now);
         Issued { text, token }
     }
 
     /// The ids of tokens as they are presented.
     pub fn ids(&self, texts: &[&str]) -> Vec<String> {
-        let id = |text: &&str| {
-            self.ledger
-                .find(text)
-                .map_or_else(|| "unknown".to_owned(), |token| token.id.clone())
-        };
+        let id = |text: &&str| self.ledger.find(text).map_or_else(|| "unknown".to_owned(), |token| token.id.clone());
         texts.iter().map(id).collect()
     }
 }
@@ -183,9 +154,7 @@ pub struct Issued {
 impl Issued {
     /// Whole seconds from `now` until it expires, rounded down.
     pub fn seconds_left(&self, now: Timestamp) -> i64 {
-        self.token
-            .expires_at
-            .map_or(0, |expires_at| expires_at.duration_since(now).as_secs())
+        self.token.expires_at.map_or(0, |expires_at| expires_at.duration_since(now).as_secs())
     }
 
     pub fn json(&self) -> Value {

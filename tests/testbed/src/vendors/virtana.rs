@@ -2,7 +2,7 @@
 //!
 //! Undocumented, and so in the script: whether a repeated login gives the same token, and whether there is a refresh.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
@@ -49,18 +49,9 @@ pub enum RepeatedLogin {
 
 /// A request that Virtana understands.
 pub enum Ask {
-    Login {
-        client_id: String,
-        client_secret: String,
-    },
-    Refresh {
-        client_id: String,
-        client_secret: String,
-        refresh_token: String,
-    },
-    Protected {
-        token: String,
-    },
+    Login { client_id: String, client_secret: String },
+    Refresh { client_id: String, client_secret: String, refresh_token: String },
+    Protected { token: String },
 }
 
 impl Default for VirtanaQuirks {
@@ -91,11 +82,7 @@ impl Vendor for VirtanaApi {
     const TOKEN_POINTER: &'static str = "/access_token";
 
     fn script() -> Script<VirtanaQuirks> {
-        Script {
-            lifetime: Duration::from_secs(12 * 3600),
-            refused_refresh_status: 400,
-            ..Script::default()
-        }
+        Script { lifetime: Duration::from_secs(12 * 3600), refused_refresh_status: 400, ..Script::default() }
     }
 
     fn read(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
@@ -104,17 +91,11 @@ impl Vendor for VirtanaApi {
             ("/api/entities", &Method::GET) => read_protected(request, inspection),
             ("/authorization/oauth/token" | "/api/entities", method) => {
                 inspection.note(format!("{method} where GET belongs, or POST for a token"));
-                Err(Misread {
-                    operation: Operation::Other,
-                    reply: Self::error(405, "method_not_allowed"),
-                })
+                Err(Misread { operation: Operation::Other, reply: Self::error(405, "method_not_allowed") })
             }
             _ => {
                 inspection.note(format!("{} on a path that Virtana does not have", request.method));
-                Err(Misread {
-                    operation: Operation::Other,
-                    reply: Self::error(404, "not_found"),
-                })
+                Err(Misread { operation: Operation::Other, reply: Self::error(404, "not_found") })
             }
         }
     }
@@ -137,19 +118,12 @@ impl Vendor for VirtanaApi {
     fn act(ask: Ask, counter: &mut Counter<'_, VirtanaQuirks>) -> Outcome {
         match ask {
             Ask::Protected { token } => work::protected(&token, counter),
-            Ask::Login {
-                client_id,
-                client_secret,
-            } => work::admitted(&client_id, &client_secret, counter, |counter| {
-                work::login(&client_id, counter)
-            }),
-            Ask::Refresh {
-                client_id,
-                client_secret,
-                refresh_token,
-            } => work::admitted(&client_id, &client_secret, counter, |counter| {
-                work::refresh(&refresh_token, counter)
-            }),
+            Ask::Login { client_id, client_secret } => {
+                work::admitted(&client_id, &client_secret, counter, |counter| work::login(&client_id, counter))
+            }
+            Ask::Refresh { client_id, client_secret, refresh_token } => {
+                work::admitted(&client_id, &client_secret, counter, |counter| work::refresh(&refresh_token, counter))
+            }
         }
     }
 
@@ -160,73 +134,42 @@ impl Vendor for VirtanaApi {
 }
 
 fn read_grant(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
+    let misread = |error| Misread { operation: Operation::Login, reply: VirtanaApi::error(400, error) };
     inspection.headers(request, &[]);
-    let invalid = |error| Misread {
-        operation: Operation::Login,
-        reply: VirtanaApi::error(400, error),
-    };
-    let pairs = if request.method == Method::GET {
-        inspection.no_body(request);
-        request
-            .query_pairs()
-            .ok_or_else(|| "the query has a broken escape".to_owned())
-    } else {
-        inspection.query(request, &[]);
-        multipart::read(request)
-    };
-    let pairs = pairs.map_err(|mistake| {
-        inspection.note(mistake);
-        invalid("invalid_request")
-    })?;
-    let fields = |inspection: &mut Inspection, pairs, more: &[&str]| {
-        let names = [&["grant_type", "client_id", "client_secret"], more].concat();
-        inspection
-            .pairs(pairs, &names)
-            .ok_or_else(|| invalid("invalid_request"))
-    };
-    let take = |fields: &mut BTreeMap<String, String>, name: &str| fields.remove(name).unwrap_or_default();
-    let grant_type = pairs
-        .iter()
-        .find(|(name, _)| name == "grant_type")
-        .map(|(_, value)| value.clone());
-    match grant_type.as_deref() {
-        Some("client_credentials") => {
-            let mut fields = fields(inspection, pairs, &[])?;
-            let (client_id, client_secret) = (take(&mut fields, "client_id"), take(&mut fields, "client_secret"));
-            Ok(Ask::Login {
-                client_id,
-                client_secret,
-            })
-        }
-        Some("refresh_token") => {
-            let mut fields = fields(inspection, pairs, &["refresh_token"])?;
-            let (client_id, client_secret) = (take(&mut fields, "client_id"), take(&mut fields, "client_secret"));
-            Ok(Ask::Refresh {
-                client_id,
-                client_secret,
-                refresh_token: take(&mut fields, "refresh_token"),
-            })
-        }
+    let pairs = read_pairs(request, inspection).ok_or_else(|| misread("invalid_request"))?;
+    let grant_type = pairs.iter().find(|(name, _)| name == "grant_type").map(|(_, value)| value.as_str());
+    let more: &[&str] = match grant_type {
+        Some("client_credentials") => &[],
+        Some("refresh_token") => &["refresh_token"],
         other => {
             inspection.note(format!("grant_type is {other:?}"));
-            Err(invalid("unsupported_grant_type"))
+            return Err(misread("unsupported_grant_type"));
         }
+    };
+    let names = [&["grant_type", "client_id", "client_secret"], more].concat();
+    let mut fields = inspection.pairs(pairs, &names).ok_or_else(|| misread("invalid_request"))?;
+    let mut take = |name: &str| fields.remove(name).unwrap_or_default();
+    let (client_id, client_secret) = (take("client_id"), take("client_secret"));
+    Ok(match more {
+        [] => Ask::Login { client_id, client_secret },
+        _ => Ask::Refresh { client_id, client_secret, refresh_token: take("refresh_token") },
+    })
+}
+
+/// The fields of a query or of a multipart form, as the method says.
+fn read_pairs(request: &Request, inspection: &mut Inspection) -> Option<Vec<(String, String)>> {
+    if request.method == Method::GET {
+        inspection.no_body(request);
+        return request.query_pairs().or_else(|| inspection.give_up("the query has a broken escape"));
     }
+    inspection.query(request, &[]);
+    multipart::read(request).map_err(|mistake| inspection.note(mistake)).ok()
 }
 
 fn read_protected(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
-    let token = request
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "));
-    token
-        .map(|token| Ask::Protected {
-            token: token.to_owned(),
-        })
-        .ok_or_else(|| {
-            inspection.note("header authorization is not `Bearer <token>`");
-            Misread {
-                operation: Operation::Protected,
-                reply: VirtanaApi::error(401, "invalid_token"),
-            }
-        })
+    let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    token.map(|token| Ask::Protected { token: token.to_owned() }).ok_or_else(|| {
+        inspection.note("header authorization is not `Bearer <token>`");
+        Misread { operation: Operation::Protected, reply: VirtanaApi::error(401, "invalid_token") }
+    })
 }

@@ -19,10 +19,7 @@ pub(super) fn admitted(
 ) -> Outcome {
     let outcome = match counter.accounts.admit(client_id, secret, counter.script.lockout_after) {
         Ok(()) => work(counter),
-        Err(why) => Outcome::refused(
-            VirtanaApi::error(counter.script.wrong_password_status, "invalid_client"),
-            why,
-        ),
+        Err(why) => Outcome::refused(VirtanaApi::error(counter.script.wrong_password_status, "invalid_client"), why),
     };
     outcome.of(Some(client_id))
 }
@@ -30,9 +27,7 @@ pub(super) fn admitted(
 pub(super) fn login(client_id: &str, counter: &mut Counter<'_, VirtanaQuirks>) -> Outcome {
     if let RepeatedLogin::SameToken { until } = counter.script.quirks.repeated_login
         && let Some((text, token)) = counter.ledger.newest(client_id, TokenKind::Access, counter.now)
-        && token
-            .expires_at
-            .is_some_and(|expires_at| counter.now + until < expires_at)
+        && token.expires_at.is_some_and(|expires_at| counter.now + until < expires_at)
     {
         let refresh_token = counter.ledger.newest(client_id, TokenKind::Refresh, counter.now);
         let member = refresh_token.map(|(text, _)| text.into());
@@ -49,10 +44,7 @@ pub(super) fn login(client_id: &str, counter: &mut Counter<'_, VirtanaQuirks>) -
 
 pub(super) fn refresh(refresh_token: &str, counter: &mut Counter<'_, VirtanaQuirks>) -> Outcome {
     if !counter.script.quirks.refresh_grant {
-        return Outcome::refused(
-            VirtanaApi::error(400, "unsupported_grant_type"),
-            "there is no refresh grant",
-        );
+        return Outcome::refused(VirtanaApi::error(400, "unsupported_grant_type"), "there is no refresh grant");
     }
     let presented = counter.ids(&[refresh_token]);
     let (rotation, unrotated) = (counter.script.quirks.rotation, counter.script.quirks.unrotated);
