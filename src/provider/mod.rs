@@ -24,3 +24,6 @@ pub mod template;
 pub mod validate;
 /// What a request may use: credentials, parameters, the session.
 pub mod values;
+
+#[cfg(test)]
+mod fixtures;

@@ -4,9 +4,7 @@ use jiff::{Timestamp, civil};
 
 /// Longest text that is looked into, in bytes.
 const LONGEST: usize = 64;
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// RFC 3339 (a blank for the T, no zone meaning UTC), or an HTTP date.
@@ -54,9 +52,7 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let (hour, minute, second) = time?;
     // 60 is a leap second, which this calendar does not have.
     let date = civil::DateTime::new(year?, month?, i8::try_from(day?).ok()?, hour, minute, second.min(59), 0).ok()?;
-    date.to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Only once: a text with two years is no date.
@@ -65,9 +61,7 @@ fn set<T>(slot: &mut Option<T>, value: T) -> Option<()> {
 }
 
 fn clock(token: &str) -> Option<(i8, i8, i8)> {
-    let mut parts = token
-        .split(':')
-        .map(|part| part.parse::<i8>().ok().filter(|_| part.len() <= 2));
+    let mut parts = token.split(':').map(|part| part.parse::<i8>().ok().filter(|_| part.len() <= 2));
     let time = (parts.next()??, parts.next()??, parts.next()??);
     parts.next().is_none().then_some(time)
 }

@@ -63,12 +63,7 @@ pub fn interpret(
         (Operation::Refresh, Some(refresh)) => &refresh.response,
         _ => &definition.login.response,
     };
-    Reading {
-        operation,
-        document: &document,
-        response,
-    }
-    .grant(session)
+    Reading { operation, document: &document, response }.grant(session)
 }
 
 /// A good reply, being read.
@@ -114,23 +109,11 @@ impl Reading<'_> {
         };
         let reply = self.document.reply;
         let clock_offset = expiry::clock_offset(reply);
-        let times = Times {
-            document: self.document,
-            offset: clock_offset,
-            token,
-        };
+        let times = Times { document: self.document, offset: clock_offset, token };
         let expires_at = times.earliest(&self.response.expiry).ok_or_else(|| self.endless())?;
         let session_expires_at = times.earliest(&self.response.session_expiry);
         let issued_at = whole_seconds(reply.sent_at);
-        Ok(Grant {
-            access_token,
-            refresh_token,
-            outputs,
-            issued_at,
-            expires_at,
-            session_expires_at,
-            clock_offset,
-        })
+        Ok(Grant { access_token, refresh_token, outputs, issued_at, expires_at, session_expires_at, clock_offset })
     }
 
     /// A refresh keeps what its reply lacks; a login has nothing to keep.

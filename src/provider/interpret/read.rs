@@ -33,10 +33,7 @@ impl<'r> Document<'r> {
         let body = reply.body.expose_secret();
         // RFC 8259 8.1 forbids the byte order mark and allows readers to ignore it.
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        Self {
-            reply,
-            json: serde_json::from_slice(body).ok(),
-        }
+        Self { reply, json: serde_json::from_slice(body).ok() }
     }
 
     pub const fn is_json(&self) -> bool {
@@ -56,11 +53,9 @@ impl<'r> Document<'r> {
     pub fn find(&self, source: &Source) -> Found<'_> {
         match source {
             Source::Json(pointer) => self.pointer(pointer).map_or(Found::Absent, scalar),
-            Source::Header(name) => self
-                .reply
-                .headers
-                .get(name)
-                .map_or(Found::Absent, |value| text_of(value.as_bytes())),
+            Source::Header(name) => {
+                self.reply.headers.get(name).map_or(Found::Absent, |value| text_of(value.as_bytes()))
+            }
             Source::Cookie(name) => cookie(&self.reply.headers, name).map_or(Found::Absent, |it| Found::text(it.value)),
             Source::Text => self.text().map_or(Found::Invalid("is not UTF-8 text"), Found::text),
         }
@@ -86,11 +81,7 @@ fn wipe(json: &mut Json) {
 
 impl<'d> Found<'d> {
     fn text(text: &'d str) -> Self {
-        if text.is_empty() {
-            Self::Absent
-        } else {
-            Self::Text(Cow::Borrowed(text))
-        }
+        if text.is_empty() { Self::Absent } else { Self::Text(Cow::Borrowed(text)) }
     }
 
     /// Finite, if it is a number at all. `NaN` and `inf` are words that the parser knows and no server means.
@@ -141,9 +132,6 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cookie<'h
         let line = std::str::from_utf8(line.as_bytes()).ok()?;
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
         let (key, value) = pair.split_once('=')?;
-        (key.trim() == name).then_some(Cookie {
-            value: value.trim(),
-            attributes,
-        })
+        (key.trim() == name).then_some(Cookie { value: value.trim(), attributes })
     })
 }

@@ -17,11 +17,7 @@ impl<'a> Boundary<'a> {
     /// RFC 2046 allows more; letters and digits need no quotes.
     pub fn new(text: &'a str) -> Result<Self, Unrenderable> {
         let good = (1..=70).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if good {
-            Ok(Self(text))
-        } else {
-            Err(Unrenderable::Boundary)
-        }
+        if good { Ok(Self(text)) } else { Err(Unrenderable::Boundary) }
     }
 }
 
@@ -79,13 +75,7 @@ fn multipart(
         if value.expose_secret().contains(boundary) || name.contains(boundary) {
             return Err(Unrenderable::Boundary);
         }
-        for part in [
-            "--",
-            boundary,
-            "\r\nContent-Disposition: form-data; name=\"",
-            &name,
-            "\"\r\n\r\n",
-        ] {
+        for part in ["--", boundary, "\r\nContent-Disposition: form-data; name=\"", &name, "\"\r\n\r\n"] {
             out.push_str(part);
         }
         out.push_str(value.expose_secret());
