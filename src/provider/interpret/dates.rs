@@ -75,3 +75,37 @@ fn four_digits(token: &str, number: i16) -> Option<i16> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::fixtures::at;
+
+    #[test]
+    fn an_http_date_is_read_in_all_its_forms_and_in_no_other() {
+        let expected = Some(at("1994-11-06T08:49:37Z"));
+        let table = [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", expected),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", expected),
+            ("Sun Nov  6 08:49:37 1994", expected),
+            ("Sun, 06-Nov-1994 08:49:37 GMT", expected),
+            ("sun, 06 nov 1994 08:49:37 UTC", expected),
+            ("Thu, 31 Dec 2026 23:59:60 GMT", Some(at("2026-12-31T23:59:59Z"))),
+            ("Sunday, 06-Nov-26 08:49:37 GMT", Some(at("2026-11-06T08:49:37Z"))),
+            ("Sun, 06 Nov 1994 08:49:37 +0200", None),
+            ("Sun, 06 Nov 1994 08:49:37 CET", None),
+            ("Sun, 31 Feb 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 25:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49 GMT", None),
+            ("Sun, 06 Nov 1994 1995 08:49:37 GMT", None),
+            ("Sun, 06 Nov 94 95 08:49:37 GMT", None),
+            ("06 Nov 19944 08:49:37 GMT", None),
+            ("0", None),
+            ("-1", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(http_date(text), expected, "{text}");
+        }
+    }
+}

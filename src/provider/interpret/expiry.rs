@@ -57,7 +57,7 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
     }
 
     fn number(&self, source: &Source) -> Option<f64> {
-        self.document.find(source).number()
+        self.document.number(source)
     }
 
     /// Counted from before the request was sent: what it took is the token's own time.

@@ -60,6 +60,16 @@ impl<'r> Document<'r> {
             Source::Text => self.text().map_or(Found::Invalid("is not UTF-8 text"), Found::text),
         }
     }
+
+    /// Finite, if it is a number at all. `NaN` and `inf` are words that the parser knows and no server means.
+    pub fn number(&self, source: &Source) -> Option<f64> {
+        let json = if let Source::Json(pointer) = source { self.pointer(pointer).and_then(Json::as_f64) } else { None };
+        let number = json.or_else(|| match self.find(source) {
+            Found::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        });
+        number.filter(|number| number.is_finite())
+    }
 }
 
 impl Drop for Document<'_> {
@@ -82,12 +92,6 @@ fn wipe(json: &mut Json) {
 impl<'d> Found<'d> {
     fn text(text: &'d str) -> Self {
         if text.is_empty() { Self::Absent } else { Self::Text(Cow::Borrowed(text)) }
-    }
-
-    /// Finite, if it is a number at all. `NaN` and `inf` are words that the parser knows and no server means.
-    pub fn number(&self) -> Option<f64> {
-        let Self::Text(text) = self else { return None };
-        text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
     }
 }
 
