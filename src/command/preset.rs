@@ -30,14 +30,14 @@ fn line(name: &str) -> Option<String> {
 }
 
 fn manifest(name: &str) -> Option<String> {
-    let spec: String = presets::source(name)?.lines().map(|line| format!("  {line}\n")).collect();
+    let spec = presets::source(name)?.trim_end().replace('\n', "\n  ");
     let lower = name.to_lowercase();
     Some(format!(
         "# The preset {name} as a provider of your own: edit it, then `kubectl apply -f` it.\n\
          apiVersion: apitoken.dev/v1alpha1\n\
          kind: ClusterTokenProvider\n\
          metadata:\n  name: {lower}\n\
-         spec:\n{spec}"
+         spec:\n  {spec}\n"
     ))
 }
 

@@ -70,7 +70,7 @@ impl FromStr for BaseUrl {
             return Err(InvalidUrl::QueryOrFragment);
         }
         let host = url.host_str().ok_or(InvalidUrl::NotAUrl(url::ParseError::EmptyHost))?.to_owned();
-        let port = url.port().unwrap_or(scheme.default_port());
+        let port = url.port().unwrap_or_else(|| scheme.default_port());
         Ok(Self { origin: Origin { scheme, host, port }, prefix: url.path().trim_end_matches('/').to_owned() })
     }
 }

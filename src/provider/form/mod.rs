@@ -20,6 +20,7 @@ use super::{
 };
 use crate::api::{
     TokenProviderSpec,
+    duration::HumanDuration,
     http::{self as api, Http},
     provider::{self, Parameter},
 };
@@ -137,7 +138,7 @@ fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
         requests_per_second: count("requestsPerSecond", form.requests_per_second, default.requests_per_second),
         burst: count("burst", form.burst, default.burst),
         concurrency: count("concurrency", form.concurrency, default.concurrency),
-        timeout: form.timeout.map_or(default.timeout, |timeout| timeout.get()),
+        timeout: form.timeout.map_or(default.timeout, HumanDuration::get),
     };
     if limits.timeout.is_zero() {
         problems.add("spec.limits.timeout", "must be longer than nothing, such as 30s");
@@ -171,7 +172,7 @@ fn refresh(problems: &mut Problems, scope: Scope<'_>, form: &api::Refresh) -> Op
     Some(RefreshExchange {
         request,
         response: response?,
-        session_limit: form.session_limit.map(|limit| limit.get()),
+        session_limit: form.session_limit.map(HumanDuration::get),
         reuse: form.reuse.unwrap_or_default(),
     })
 }

@@ -86,18 +86,20 @@ pub(super) fn failure(reply: &Reply, class: FailureClass, reason: Option<String>
     Failure { class, reason, status: Some(reply.status), message, retry_after: retry_after(reply) }
 }
 
-/// Seconds or an HTTP date (RFC 9110 10.2.3), the latter by the provider's own clock where it shows one.
+/// Seconds or an HTTP date (RFC 9110 10.2.3), the latter by the provider's own clock where it shows one. In whole
+/// seconds, rounded up.
 fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<f64>() {
         Ok(seconds) if seconds < 0.0 || !seconds.is_finite() => return None,
-        Ok(seconds) => Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(LONGEST_WAIT),
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
         Err(_) => {
             let now = expiry::date(reply).unwrap_or(reply.received_at);
             Duration::try_from(dates::http_date(text)?.duration_since(now)).unwrap_or_default()
         }
     };
-    Some(wait.min(LONGEST_WAIT))
+    let wait = wait.min(LONGEST_WAIT);
+    Some(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
 }
 
 /// Where to, without path and query: those may hold what was sent.

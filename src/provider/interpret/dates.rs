@@ -39,9 +39,9 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
         } else if token.bytes().all(|b| b.is_ascii_digit()) {
             let number: i16 = token.parse().ok()?;
             if day.is_none() && token.len() <= 2 {
-                set(&mut day, number)?
+                set(&mut day, number)?;
             } else {
-                set(&mut year, four_digits(token, number)?)?
+                set(&mut year, four_digits(token, number)?)?;
             }
         } else if let Some(index) = MONTHS.iter().position(|name| *name == word) {
             set(&mut month, i8::try_from(index + 1).ok()?)?;

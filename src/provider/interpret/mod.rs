@@ -85,9 +85,8 @@ enum Kind {
 impl Reading<'_> {
     fn grant(&self, session: Option<SessionValues<'_>>) -> Result<Grant, Failure> {
         let access = &self.response.access_token;
-        let access_token = match self.value("accessToken", access, Kind::Token)? {
-            Some(token) => token,
-            None => return Err(self.absent("accessToken", access)),
+        let Some(access_token) = self.value("accessToken", access, Kind::Token)? else {
+            return Err(self.absent("accessToken", access));
         };
         let refresh_token = match &self.response.refresh_token {
             None => None,
@@ -105,7 +104,7 @@ impl Reading<'_> {
                 TokenName::RefreshToken => (refresh_token.as_ref(), session.and_then(|it| it.refresh_token)),
                 TokenName::Output(name) => (outputs.get(name), session.and_then(|it| it.outputs.get(name))),
             };
-            new.or(old).map(|value| value.expose_secret())
+            new.or(old).map(ExposeSecret::expose_secret)
         };
         let reply = self.document.reply;
         let clock_offset = expiry::clock_offset(reply);
@@ -133,14 +132,14 @@ impl Reading<'_> {
                 Some(fault) => fault,
             },
         };
-        Err(self.lacking(format!("{name} {} {fault}", place(source))))
+        Err(self.lacking(&format!("{name} {} {fault}", place(source))))
     }
 
     fn absent(&self, name: &str, source: &Source) -> Failure {
         if matches!(source, Source::Json(_)) && !self.document.is_json() {
             return self.no_json();
         }
-        self.lacking(format!("{name} {} is not there", place(source)))
+        self.lacking(&format!("{name} {} is not there", place(source)))
     }
 
     /// Nothing says when the token ends.
@@ -154,7 +153,7 @@ impl Reading<'_> {
         if !self.document.is_json() && self.response.expiry.iter().any(json) {
             return self.no_json();
         }
-        self.lacking("no entry of expiry says when the token ends: correct them, or add `after`".to_owned())
+        self.lacking("no entry of expiry says when the token ends: correct them, or add `after`")
     }
 
     /// Often the page of a proxy or of a maintenance; it passes.
@@ -165,7 +164,7 @@ impl Reading<'_> {
     }
 
     /// A refresh falls back to a login, whose answer counts: a typo in `refresh.response` must not let a token die.
-    fn lacking(&self, what: String) -> Failure {
+    fn lacking(&self, what: &str) -> Failure {
         let class = match self.operation {
             Operation::Login => FailureClass::Misconfigured,
             Operation::Refresh => FailureClass::SessionOver,

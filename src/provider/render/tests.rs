@@ -30,10 +30,14 @@ fn seen(request: &Request) -> Seen {
     }
 }
 
+fn defaults(definition: &Definition) -> BTreeMap<String, String> {
+    definition.parameters(&BTreeMap::new()).unwrap()
+}
+
 fn login(yaml: &str, pairs: &[(&str, &str)]) -> Result<Seen, Unrenderable> {
     let definition = definition(yaml);
     let credentials = credentials(&definition, pairs);
-    let parameters = definition.parameters(&BTreeMap::new()).unwrap();
+    let parameters = defaults(&definition);
     let values = Values { credentials: &credentials, parameters: &parameters, uid: "uid-1", session: None };
     render(&definition, Operation::Login, &values, BOUNDARY).map(|request| seen(&request))
 }
@@ -99,7 +103,7 @@ fn an_entry_that_uses_an_absent_name_is_left_out() {
         (r#"{ json: { a: { b: "${credentials.org}" }, c: 1 } }"#, r#"{"c":1}"#),
         (r#"{ json: { a: [ "${credentials.org}" ], c: [ "${credentials.org}", 1, "x" ] } }"#, r#"{"c":[1,"x"]}"#),
         (r#"{ json: { a: [ [ { b: "${credentials.org}" } ] ] } }"#, "{}"),
-        (r#"{ json: { a: {}, b: [], c: [ {} ] } }"#, r#"{"a":{},"b":[],"c":[{}]}"#),
+        ("{ json: { a: {}, b: [], c: [ {} ] } }", r#"{"a":{},"b":[],"c":[{}]}"#),
         (
             r#"{ json: { a: "", b: null, c: false, d: 1.5, e: "true" } }"#,
             r#"{"a":"","b":null,"c":false,"d":1.5,"e":"true"}"#,

@@ -98,10 +98,9 @@ fn meant(written: &str) -> Option<String> {
         ("output" | "outputs", key) => format!("outputs.{key}"),
         ("apitoken", "uid" | "metadata.uid") | ("uid", "") => "apiToken.uid".to_owned(),
         ("session", "access_token" | "token" | "accesstoken") => "session.accessToken".to_owned(),
-        ("session", "refresh_token" | "refreshtoken") => "session.refreshToken".to_owned(),
+        ("session", "refresh_token" | "refreshtoken") | ("refreshtoken", "") => "session.refreshToken".to_owned(),
         ("session", key) => format!("session.outputs.{}", key.strip_prefix("output.").unwrap_or(key)),
         ("accesstoken" | "token", "") => "accessToken".to_owned(),
-        ("refreshtoken", "") => "session.refreshToken".to_owned(),
         ("expiresat" | "expiry" | "expires", "") => "expiresAt".to_owned(),
         _ => return None,
     };
