@@ -14,9 +14,10 @@ use crate::provider::{
 pub(super) struct Boundary<'a>(&'a str);
 
 impl<'a> Boundary<'a> {
-    /// RFC 2046 allows more; letters and digits need no quotes.
+    /// RFC 2046 allows more; these need no quotes.
     pub fn new(text: &'a str) -> Result<Self, Unrenderable> {
-        let good = (1..=70).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let good = (1..=70).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         if good { Ok(Self(text)) } else { Err(Unrenderable::Boundary) }
     }
 }

@@ -75,7 +75,7 @@ impl From<Unrenderable> for Failure {
 }
 
 /// Puts values into the request of an operation. `boundary` separates the fields of a multipart body: random, 1 to
-/// 70 letters and digits.
+/// 70 letters, digits, `-` and `_`.
 ///
 /// # Errors
 /// If a value cannot stand at its place, a value that the request cannot do without is missing, or there is no refresh.

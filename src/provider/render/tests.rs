@@ -221,6 +221,16 @@ fn a_boundary_that_stands_in_a_value_is_refused() {
 }
 
 #[test]
+fn a_boundary_is_what_needs_no_quotes() {
+    let long = "x".repeat(71);
+    for (boundary, good) in
+        [("aZ9-_", true), (&long[1..], true), (&long, false), ("", false), ("a b", false), ("a\r\n", false)]
+    {
+        assert_eq!(body::Boundary::new(boundary).is_ok(), good, "{boundary:?}");
+    }
+}
+
+#[test]
 fn parameters_and_the_uid_can_be_sent() {
     let yaml = minimal("[]", "[{ name: project, default: demo }]")
         .replace(JSON, "{ form: { p: \"${parameters.project}\", u: \"${apiToken.uid}\" } }");
