@@ -25,26 +25,19 @@ pub fn run(name: Option<&str>) -> Result<String, UnknownPreset> {
 /// Name, URL, and what the preset's own first line says.
 fn line(name: &str) -> Option<String> {
     let url = presets::spec(name)?.url.as_deref().unwrap_or_default();
-    let about = presets::source(name)?
-        .lines()
-        .next()?
-        .split_once(": ")
-        .map_or("", |(_, about)| about);
+    let about = presets::source(name)?.lines().next()?.split_once(": ").map_or("", |(_, about)| about);
     Some(format!("{name:<9}{url:<36}{about}\n"))
 }
 
 fn manifest(name: &str) -> Option<String> {
-    let spec: String = presets::source(name)?
-        .lines()
-        .map(|line| format!("  {line}\n"))
-        .collect();
+    let spec = presets::source(name)?.trim_end().replace('\n', "\n  ");
     let lower = name.to_lowercase();
     Some(format!(
         "# The preset {name} as a provider of your own: edit it, then `kubectl apply -f` it.\n\
          apiVersion: apitoken.dev/v1alpha1\n\
          kind: ClusterTokenProvider\n\
          metadata:\n  name: {lower}\n\
-         spec:\n{spec}"
+         spec:\n  {spec}\n"
     ))
 }
 
@@ -59,10 +52,7 @@ mod tests {
     fn the_list_has_a_line_for_each_preset() {
         let list = run(None).unwrap();
         assert_eq!(list.lines().count(), 3);
-        assert!(
-            list.starts_with("Palette  https://api.spectrocloud.com        e-mail and password"),
-            "{list}"
-        );
+        assert!(list.starts_with("Palette  https://api.spectrocloud.com        e-mail and password"), "{list}");
     }
 
     #[test]
@@ -74,19 +64,13 @@ mod tests {
             let printed = validate::compile(&provider.spec.definition).unwrap();
             let preset = presets::definition(name).unwrap();
             assert_eq!(printed, *preset);
-            assert_eq!(
-                printed.fingerprint(&BTreeMap::new()),
-                preset.fingerprint(&BTreeMap::new())
-            );
+            assert_eq!(printed.fingerprint(&BTreeMap::new()), preset.fingerprint(&BTreeMap::new()));
         }
     }
 
     #[test]
     fn an_unknown_preset_is_answered_with_the_known_ones() {
         let error = run(Some("palette")).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "there is no preset \"palette\": there are Palette, Tenovos, Virtana"
-        );
+        assert_eq!(error, "there is no preset \"palette\": there are Palette, Tenovos, Virtana");
     }
 }

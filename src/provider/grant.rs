@@ -37,6 +37,6 @@ pub struct Failure {
     pub status: Option<u16>,
     /// One sentence for the user.
     pub message: String,
-    /// How long the provider asked us to wait: at most a day.
+    /// How long the provider asked us to wait, in whole seconds: at most a day.
     pub retry_after: Option<Duration>,
 }

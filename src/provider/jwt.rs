@@ -34,3 +34,52 @@ pub fn expiry(token: &str) -> Option<Timestamp> {
 struct Claims {
     exp: Option<f64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::provider::fixtures::{at, jwt};
+
+    #[test]
+    fn the_expiry_of_a_jwt_is_read_and_of_all_else_is_not() {
+        let table = [
+            (jwt(r#"{"exp":1760000000}"#), Some("2025-10-09T08:53:20Z")),
+            (jwt(r#"{"exp":1760000000.9}"#), Some("2025-10-09T08:53:20Z")),
+            (format!("{}==", jwt(r#"{"exp":1760000000}"#)), Some("2025-10-09T08:53:20Z")),
+            (jwt(r#"{"exp":0}"#), Some("1970-01-01T00:00:00Z")),
+            (jwt(r#"{"exp":1e300}"#), None),
+            (jwt(r#"{"exp":"1760000000"}"#), None),
+            (jwt(r#"{"exp":null}"#), None),
+            (jwt(r#"{"iat":1760000000}"#), None),
+            (jwt("[]"), None),
+            (jwt(r#"{"exp":1,"exp":2}"#), None),
+            (format!("{}.x.y", jwt(r#"{"exp":1760000000}"#)), None),
+            ("opaque".to_owned(), None),
+            ("a.b".to_owned(), None),
+            ("..".to_owned(), None),
+            (String::new(), None),
+        ];
+        for (token, expected) in table {
+            assert_eq!(expiry(&token), expected.map(at), "{token}");
+        }
+    }
+
+    #[test]
+    fn padding_that_some_issuers_write_is_no_obstacle() {
+        use base64::engine::general_purpose::URL_SAFE;
+        let token = format!("e30.{}.", URL_SAFE.encode(r#"{"exp":1760000000 }"#));
+        assert!(token.contains('='));
+        assert_eq!(expiry(&token), Some(at("2025-10-09T08:53:20Z")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), claims in any::<String>(), exp in any::<f64>()) {
+            let _ = expiry(&text);
+            let _ = expiry(&jwt(&claims));
+            let _ = expiry(&jwt(&format!("{{\"exp\":{exp}}}")));
+        }
+    }
+}

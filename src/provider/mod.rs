@@ -2,25 +2,28 @@
 //!
 //! A file imports only from files named before it here.
 
+/// Text with `${...}` in it, split once.
+pub mod template;
+/// When a token says of itself that it ends.
+pub mod jwt;
+/// What is wrong with a definition, and where.
+pub mod problem;
 /// The form of a provider in which nothing is left to check.
 pub mod definition;
 /// From the `http` form that people write to a definition.
 pub mod form;
-/// What a reply gave, or how it failed.
-pub mod grant;
-/// From a reply to a grant or a failure.
-pub mod interpret;
-/// When a token says of itself that it ends.
-pub mod jwt;
 /// The providers that are built in.
 pub mod presets;
-/// What is wrong with a definition, and where.
-pub mod problem;
-/// From a definition and values to a request.
-pub mod render;
-/// Text with `${...}` in it, split once.
-pub mod template;
 /// From a whole provider spec to a definition.
 pub mod validate;
 /// What a request may use: credentials, parameters, the session.
 pub mod values;
+/// What a reply gave, or how it failed.
+pub mod grant;
+/// From a definition and values to a request.
+pub mod render;
+/// From a reply to a grant or a failure.
+pub mod interpret;
+
+#[cfg(test)]
+mod fixtures;

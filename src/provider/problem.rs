@@ -41,10 +41,11 @@ pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
     pub(super) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem {
-            path: path.into(),
-            message: message.into(),
-        });
+        self.0.push(Problem { path: path.into(), message: message.into() });
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// The value, if nothing was wrong with it.

@@ -25,10 +25,7 @@ pub fn compile(spec: &TokenProviderSpec) -> Result<Definition, Invalid> {
         (None, Some(http), None) => form::compile(spec, http),
         (Some(name), None, None) => match presets::spec(name) {
             Some(preset) => on_preset(preset, spec),
-            None => invalid(
-                "spec.preset",
-                format!("{name:?} is not known: there are {}", presets::names().join(", ")),
-            ),
+            None => invalid("spec.preset", format!("{name:?} is not known: there are {}", presets::names().join(", "))),
         },
         (None, None, Some(_)) => invalid("spec.oauth2", "oauth2 is not supported by this version".to_owned()),
         (Some(_), Some(_), None) => invalid(
@@ -87,8 +84,5 @@ fn on_limits(preset: Option<&Limits>, spec: Option<&Limits>) -> Limits {
 }
 
 fn invalid(path: &str, message: String) -> Result<Definition, Invalid> {
-    Err(Invalid(vec![Problem {
-        path: path.to_owned(),
-        message,
-    }]))
+    Err(Invalid(vec![Problem { path: path.to_owned(), message }]))
 }

@@ -21,8 +21,8 @@ pub enum JsonTemplate {
     Text(Template),
     /// A number, a boolean or null: sent as it is.
     Fixed(Value),
-    List(Vec<JsonTemplate>),
-    Object(Vec<(String, JsonTemplate)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Body {

@@ -108,7 +108,9 @@ impl Canonical {
             JsonTemplate::List(elements) => {
                 self.text("list");
                 self.count(elements.len());
-                elements.iter().for_each(|element| self.json(element));
+                for element in elements {
+                    self.json(element);
+                }
             }
             JsonTemplate::Object(members) => self.object(members),
         }

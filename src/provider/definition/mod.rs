@@ -144,11 +144,7 @@ impl Definition {
     #[must_use]
     pub fn login_credentials(&self) -> BTreeSet<String> {
         let key = |name: &Name| {
-            if let Name::Credential(key) = name {
-                Some(key.clone())
-            } else {
-                None
-            }
+            if let Name::Credential(key) = name { Some(key.clone()) } else { None }
         };
         self.login.request.names().into_iter().filter_map(key).collect()
     }
@@ -167,27 +163,15 @@ impl RequestForm {
     pub fn names(&self) -> Vec<&Name> {
         let query = self.query.iter().map(|(_, template)| template);
         let headers = self.headers.iter().map(|(_, template)| template);
-        let basic = self
-            .basic_auth
-            .iter()
-            .flat_map(|basic| [&basic.username, &basic.password]);
+        let basic = self.basic_auth.iter().flat_map(|basic| [&basic.username, &basic.password]);
         let body = self.body.iter().flat_map(Body::templates);
-        let all = std::iter::once(&self.path)
-            .chain(query)
-            .chain(headers)
-            .chain(basic)
-            .chain(body);
+        let all = std::iter::once(&self.path).chain(query).chain(headers).chain(basic).chain(body);
         all.flat_map(Template::names).collect()
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            requests_per_second: 50,
-            burst: 100,
-            concurrency: 32,
-            timeout: Duration::from_secs(30),
-        }
+        Self { requests_per_second: 50, burst: 100, concurrency: 32, timeout: Duration::from_secs(30) }
     }
 }

@@ -69,15 +69,9 @@ impl FromStr for BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidUrl::QueryOrFragment);
         }
-        let host = url
-            .host_str()
-            .ok_or(InvalidUrl::NotAUrl(url::ParseError::EmptyHost))?
-            .to_owned();
-        let port = url.port().unwrap_or(scheme.default_port());
-        Ok(Self {
-            origin: Origin { scheme, host, port },
-            prefix: url.path().trim_end_matches('/').to_owned(),
-        })
+        let host = url.host_str().ok_or(InvalidUrl::NotAUrl(url::ParseError::EmptyHost))?.to_owned();
+        let port = url.port().unwrap_or_else(|| scheme.default_port());
+        Ok(Self { origin: Origin { scheme, host, port }, prefix: url.path().trim_end_matches('/').to_owned() })
     }
 }
 
@@ -107,11 +101,7 @@ impl fmt::Display for Scheme {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
-        if self.port == self.scheme.default_port() {
-            Ok(())
-        } else {
-            write!(f, ":{}", self.port)
-        }
+        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

@@ -22,22 +22,13 @@ impl Definition {
     /// # Errors
     /// If one is unknown, is not among those allowed, or is required and missing.
     pub fn parameters(&self, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ParameterError> {
-        if let Some(name) = given
-            .keys()
-            .find(|name| !self.parameters.iter().any(|known| known.name == **name))
-        {
+        if let Some(name) = given.keys().find(|name| !self.parameters.iter().any(|known| known.name == **name)) {
             let declared = self.parameters.iter().map(|known| known.name.clone()).collect();
-            return Err(ParameterError::Unknown {
-                name: name.clone(),
-                declared,
-            });
+            return Err(ParameterError::Unknown { name: name.clone(), declared });
         }
         let mut values = BTreeMap::new();
         for parameter in &self.parameters {
-            let value = given
-                .get(&parameter.name)
-                .or(parameter.default.as_ref())
-                .filter(|value| !value.is_empty());
+            let value = given.get(&parameter.name).or(parameter.default.as_ref()).filter(|value| !value.is_empty());
             match value {
                 Some(value) => {
                     check(parameter, value)?;
@@ -58,24 +49,13 @@ fn check(parameter: &Parameter, value: &String) -> Result<(), ParameterError> {
     if parameter.enum_.is_empty() || parameter.enum_.contains(value) {
         return Ok(());
     }
-    Err(ParameterError::NotAllowed {
-        name: parameter.name.clone(),
-        allowed: parameter.enum_.clone(),
-    })
+    Err(ParameterError::NotAllowed { name: parameter.name.clone(), allowed: parameter.enum_.clone() })
 }
 
 fn known(declared: &[String]) -> String {
-    if declared.is_empty() {
-        ", and no other".to_owned()
-    } else {
-        format!("; it has {}", declared.join(", "))
-    }
+    if declared.is_empty() { ", and no other".to_owned() } else { format!("; it has {}", declared.join(", ")) }
 }
 
 fn choices(allowed: &[String]) -> String {
-    if allowed.is_empty() {
-        String::new()
-    } else {
-        format!(": set it to one of {}", allowed.join(", "))
-    }
+    if allowed.is_empty() { String::new() } else { format!(": set it to one of {}", allowed.join(", ")) }
 }

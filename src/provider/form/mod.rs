@@ -20,6 +20,7 @@ use super::{
 };
 use crate::api::{
     TokenProviderSpec,
+    duration::HumanDuration,
     http::{self as api, Http},
     provider::{self, Parameter},
 };
@@ -40,27 +41,15 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
     let credentials = credentials(&mut problems, http.credentials.as_ref());
     let limits = limits(&mut problems, spec.limits.as_ref());
     let response = reply::response(&mut problems, "spec.http.login.response", &http.login.response, None);
-    let scope = Scope {
-        stage: Stage::Login,
-        credentials: &credentials,
-        parameters: &parameters,
-        login: response.as_ref(),
-    };
+    let scope =
+        Scope { stage: Stage::Login, credentials: &credentials, parameters: &parameters, login: response.as_ref() };
     let request = request::request(&mut problems, scope, "spec.http.login", &http.login.request);
     let refresh = http.refresh.as_ref().map(|form| refresh(&mut problems, scope, form));
     let errors = rules::rules(&mut problems, "spec.http.errors", &http.errors);
-    let data = spec
-        .output
-        .as_ref()
-        .map_or_else(output::default_data, |output| output.data.clone());
-    let scope = Scope {
-        stage: Stage::Output,
-        ..scope
-    };
+    let data = spec.output.as_ref().map_or_else(output::default_data, |output| output.data.clone());
+    let scope = Scope { stage: Stage::Output, ..scope };
     let output = output::data(&mut problems, scope, "spec.output.data", &data);
-    let login = request
-        .zip(response)
-        .map(|(request, response)| Exchange { request, response });
+    let login = request.zip(response).map(|(request, response)| Exchange { request, response });
     let definition = base.zip(login).map(|(base, login)| Definition {
         base,
         parameters,
@@ -78,10 +67,7 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
 fn base(problems: &mut Problems, url: Option<&str>, insecure_http: bool) -> Option<BaseUrl> {
     let at = "spec.url";
     let Some(url) = url else {
-        problems.add(
-            at,
-            "is required with http: where is the API, such as https://api.example.com/v1",
-        );
+        problems.add(at, "is required with http: where is the API, such as https://api.example.com/v1");
         return None;
     };
     let base = match url.parse::<BaseUrl>() {
@@ -113,16 +99,10 @@ fn check_parameters(problems: &mut Problems, parameters: &[Parameter]) {
         }
         let Some(default) = &parameter.default else { continue };
         if parameter.required == Some(true) {
-            problems.add(
-                format!("{at}.default"),
-                "is never used where the parameter is required: keep one of the two",
-            );
+            problems.add(format!("{at}.default"), "is never used where the parameter is required: keep one of the two");
         }
         if !parameter.enum_.is_empty() && !parameter.enum_.contains(default) {
-            problems.add(
-                format!("{at}.default"),
-                format!("must be one of {}", parameter.enum_.join(", ")),
-            );
+            problems.add(format!("{at}.default"), format!("must be one of {}", parameter.enum_.join(", ")));
         }
     }
 }
@@ -133,23 +113,14 @@ fn credentials(problems: &mut Problems, form: Option<&api::CredentialKeys>) -> C
     };
     for (list, keys) in [("required", &form.required), ("optional", &form.optional)] {
         for key in keys.iter().filter(|key| !output::is_secret_key(key)) {
-            problems.add(
-                format!("spec.http.credentials.{list}"),
-                format!("{key:?} is not a key of a Secret"),
-            );
+            problems.add(format!("spec.http.credentials.{list}"), format!("{key:?} is not a key of a Secret"));
         }
     }
     for key in form.optional.iter().filter(|key| form.required.contains(key)) {
-        problems.add(
-            "spec.http.credentials.optional",
-            format!("{key} is required already: keep one of the two"),
-        );
+        problems.add("spec.http.credentials.optional", format!("{key} is required already: keep one of the two"));
     }
     let set = |keys: &[String]| keys.iter().cloned().collect();
-    CredentialKeys {
-        required: set(&form.required),
-        optional: set(&form.optional),
-    }
+    CredentialKeys { required: set(&form.required), optional: set(&form.optional) }
 }
 
 fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
@@ -164,14 +135,10 @@ fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
         }
     };
     let limits = Limits {
-        requests_per_second: count(
-            "requestsPerSecond",
-            form.requests_per_second,
-            default.requests_per_second,
-        ),
+        requests_per_second: count("requestsPerSecond", form.requests_per_second, default.requests_per_second),
         burst: count("burst", form.burst, default.burst),
         concurrency: count("concurrency", form.concurrency, default.concurrency),
-        timeout: form.timeout.map_or(default.timeout, |timeout| timeout.get()),
+        timeout: form.timeout.map_or(default.timeout, HumanDuration::get),
     };
     if limits.timeout.is_zero() {
         problems.add("spec.limits.timeout", "must be longer than nothing, such as 30s");
@@ -181,29 +148,21 @@ fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
 
 fn refresh(problems: &mut Problems, scope: Scope<'_>, form: &api::Refresh) -> Option<RefreshExchange> {
     let at = "spec.http.refresh";
-    let scope = Scope {
-        stage: Stage::Refresh,
-        ..scope
-    };
+    let scope = Scope { stage: Stage::Refresh, ..scope };
+    let before = problems.count();
     let request = request::request(problems, scope, at, &form.request);
+    let good = problems.count() == before;
     let response: Option<Response> = match &form.response {
         None => scope.login.cloned(),
         Some(response) => reply::response(problems, &format!("{at}.response"), response, scope.login),
     };
     if form.session_limit.is_some_and(|limit| limit.get().is_zero()) {
-        problems.add(
-            format!("{at}.sessionLimit"),
-            "must be longer than nothing, such as 720h",
-        );
+        problems.add(format!("{at}.sessionLimit"), "must be longer than nothing, such as 720h");
     }
     let request = request?;
-    let of_session = |name: &&Name| {
-        matches!(
-            name,
-            Name::SessionAccessToken | Name::SessionRefreshToken | Name::SessionOutput(_)
-        )
-    };
-    if !request.names().iter().any(of_session) {
+    let of_session =
+        |name: &&Name| matches!(name, Name::SessionAccessToken | Name::SessionRefreshToken | Name::SessionOutput(_));
+    if good && !request.names().iter().any(of_session) {
         problems.add(
             at,
             "uses nothing of the session, so it is a login: name session.accessToken, \
@@ -213,7 +172,7 @@ fn refresh(problems: &mut Problems, scope: Scope<'_>, form: &api::Refresh) -> Op
     Some(RefreshExchange {
         request,
         response: response?,
-        session_limit: form.session_limit.map(|limit| limit.get()),
+        session_limit: form.session_limit.map(HumanDuration::get),
         reuse: form.reuse.unwrap_or_default(),
     })
 }

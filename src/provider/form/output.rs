@@ -23,10 +23,7 @@ pub(in crate::provider) fn data(
     for (key, text) in data {
         let at = format!("{at}.{key}");
         if !is_secret_key(key) {
-            problems.add(
-                at,
-                "is not a key of a Secret: letters, digits, `-`, `_` and `.`, at most 253",
-            );
+            problems.add(at, "is not a key of a Secret: letters, digits, `-`, `_` and `.`, at most 253");
         } else if let Some(template) = scope.template(problems, &at, text) {
             templates.insert(key.clone(), template);
         }

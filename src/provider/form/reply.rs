@@ -23,10 +23,7 @@ pub(super) fn response(
     login: Option<&Response>,
 ) -> Option<Response> {
     let access_token = value(problems, &format!("{at}.accessToken"), &form.access_token);
-    let refresh_token = form
-        .refresh_token
-        .as_ref()
-        .map(|it| wanted(problems, &format!("{at}.refreshToken"), it));
+    let refresh_token = form.refresh_token.as_ref().map(|it| wanted(problems, &format!("{at}.refreshToken"), it));
     let outputs = outputs(problems, &format!("{at}.outputs"), &form.outputs, login);
     let known = |name: &str| match name {
         "accessToken" => Some(TokenName::AccessToken),
@@ -44,10 +41,7 @@ pub(super) fn response(
     let expiry = entries(problems, &format!("{at}.expiry"), &form.expiry, &known);
     let session_expiry = entries(problems, &format!("{at}.sessionExpiry"), &form.session_expiry, &known);
     if session_expiry.iter().any(|entry| matches!(entry, Expiry::After(_))) {
-        problems.add(
-            format!("{at}.sessionExpiry"),
-            "has no `after`: use refresh.sessionLimit",
-        );
+        problems.add(format!("{at}.sessionExpiry"), "has no `after`: use refresh.sessionLimit");
     }
     Some(Response {
         access_token: access_token?,
@@ -70,10 +64,7 @@ fn outputs(
         if !is_output_name(name) {
             problems.add(&at, "an output is named by letters and digits, a letter first, and not accessToken, refreshToken, expiresAt");
         } else if login.is_some_and(|login| !login.outputs.contains_key(name)) {
-            problems.add(
-                &at,
-                "is no output of the login's response: a session never gains an output by a refresh",
-            );
+            problems.add(&at, "is no output of the login's response: a session never gains an output by a refresh");
         }
         if let Some(wanted) = wanted(problems, &at, form) {
             outputs.insert(name.clone(), wanted);
@@ -89,21 +80,13 @@ fn is_output_name(name: &str) -> bool {
 }
 
 pub(super) fn value(problems: &mut Problems, at: &str, form: &api::Value) -> Option<Source> {
-    source(
-        problems,
-        at,
-        [form.json.as_deref(), form.header.as_deref(), form.cookie.as_deref()],
-        form.text.is_some(),
-    )
+    source(problems, at, [form.json.as_deref(), form.header.as_deref(), form.cookie.as_deref()], form.text.is_some())
 }
 
 fn wanted(problems: &mut Problems, at: &str, form: &api::OptionalValue) -> Option<Wanted> {
     let places = [form.json.as_deref(), form.header.as_deref(), form.cookie.as_deref()];
     let source = source(problems, at, places, form.text.is_some())?;
-    Some(Wanted {
-        source,
-        optional: form.optional == Some(true),
-    })
+    Some(Wanted { source, optional: form.optional == Some(true) })
 }
 
 /// Exactly one of `json`, `header`, `cookie` (in this order) and `text`.
@@ -125,10 +108,7 @@ fn pointer(problems: &mut Problems, at: &str, text: &str) -> Option<Source> {
     if (text.is_empty() || text.starts_with('/')) && escapes {
         return Some(Source::Json(text.to_owned()));
     }
-    problems.add(
-        at,
-        "is not a JSON pointer (RFC 6901): write /session/accessToken; `~` is ~0 and `/` in a name is ~1",
-    );
+    problems.add(at, "is not a JSON pointer (RFC 6901): write /session/accessToken; `~` is ~0 and `/` in a name is ~1");
     None
 }
 
@@ -141,11 +121,7 @@ fn header_name(problems: &mut Problems, at: &str, text: &str) -> Option<Source> 
 }
 
 fn cookie_name(problems: &mut Problems, at: &str, text: &str) -> Option<String> {
-    if text.is_empty()
-        || text
-            .bytes()
-            .any(|b| !b.is_ascii_graphic() || matches!(b, b'=' | b';' | b','))
-    {
+    if text.is_empty() || text.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'=' | b';' | b',')) {
         problems.add(format!("{at}.cookie"), "is not a cookie name");
         return None;
     }
@@ -171,31 +147,15 @@ fn entry(
     type Make = fn(Source) -> Expiry;
     let values: [(&str, &Option<api::Value>, Make); 7] = [
         ("seconds", &form.seconds, |source| Expiry::In(Unit::Seconds, source)),
-        ("milliseconds", &form.milliseconds, |source| {
-            Expiry::In(Unit::Milliseconds, source)
-        }),
+        ("milliseconds", &form.milliseconds, |source| Expiry::In(Unit::Milliseconds, source)),
         ("minutes", &form.minutes, |source| Expiry::In(Unit::Minutes, source)),
-        ("epochSeconds", &form.epoch_seconds, |source| {
-            Expiry::Epoch(Unit::Seconds, source)
-        }),
-        ("epochMilliseconds", &form.epoch_milliseconds, |source| {
-            Expiry::Epoch(Unit::Milliseconds, source)
-        }),
-        ("epochMicroseconds", &form.epoch_microseconds, |source| {
-            Expiry::Epoch(Unit::Microseconds, source)
-        }),
+        ("epochSeconds", &form.epoch_seconds, |source| Expiry::Epoch(Unit::Seconds, source)),
+        ("epochMilliseconds", &form.epoch_milliseconds, |source| Expiry::Epoch(Unit::Milliseconds, source)),
+        ("epochMicroseconds", &form.epoch_microseconds, |source| Expiry::Epoch(Unit::Microseconds, source)),
         ("timestamp", &form.timestamp, Expiry::Timestamp),
     ];
-    let mut given = values
-        .into_iter()
-        .filter_map(|(name, form, make)| Some((name, form.as_ref()?, make)));
-    match (
-        given.next(),
-        given.next(),
-        form.jwt.as_deref(),
-        form.cookie.as_deref(),
-        form.after,
-    ) {
+    let mut given = values.into_iter().filter_map(|(name, form, make)| Some((name, form.as_ref()?, make)));
+    match (given.next(), given.next(), form.jwt.as_deref(), form.cookie.as_deref(), form.after) {
         (Some((name, form, make)), None, None, None, None) => value(problems, &format!("{at}.{name}"), form).map(make),
         (None, None, Some(name), None, None) => jwt(problems, at, known(name)),
         (None, None, None, Some(cookie), None) => cookie_name(problems, at, cookie).map(Expiry::Cookie),
@@ -218,10 +178,8 @@ fn entry(
 
 fn jwt(problems: &mut Problems, at: &str, token: Option<TokenName>) -> Option<Expiry> {
     if token.is_none() {
-        problems.add(
-            format!("{at}.jwt"),
-            "names no value: accessToken, refreshToken or an output that the response has",
-        );
+        problems
+            .add(format!("{at}.jwt"), "names no value: accessToken, refreshToken or an output that the response has");
     }
     token.map(Expiry::Jwt)
 }

@@ -32,32 +32,17 @@ pub(super) fn request(problems: &mut Problems, scope: Scope<'_>, at: &str, form:
     let path = path(problems, scope, &format!("{at}.path"), &form.path);
     let query = fields(problems, scope, &format!("{at}.query"), &form.query);
     let headers = headers(problems, scope, &format!("{at}.headers"), &form.headers);
-    let basic_auth = form
-        .basic_auth
-        .as_ref()
-        .map(|basic| basic_auth(problems, scope, at, basic));
-    let body = form
-        .body
-        .as_ref()
-        .map(|it| body(problems, scope, &format!("{at}.body"), it));
+    let basic_auth = form.basic_auth.as_ref().map(|basic| basic_auth(problems, scope, at, basic));
+    let body = form.body.as_ref().map(|it| body(problems, scope, &format!("{at}.body"), it));
     let named = |name: HeaderName| headers.iter().any(|(known, _)| *known == name);
     if basic_auth.is_some() && named(header::AUTHORIZATION) {
-        problems.add(
-            format!("{at}.basicAuth"),
-            "makes an Authorization header, and headers has one too: keep one",
-        );
+        problems.add(format!("{at}.basicAuth"), "makes an Authorization header, and headers has one too: keep one");
     }
     if form.method == api::Method::Get && form.body.is_some() {
-        problems.add(
-            format!("{at}.body"),
-            "a GET has no body: write the fields under query, or use POST",
-        );
+        problems.add(format!("{at}.body"), "a GET has no body: write the fields under query, or use POST");
     }
     if matches!(body, Some(Some(Body::Multipart(_)))) && named(header::CONTENT_TYPE) {
-        problems.add(
-            format!("{at}.headers"),
-            "no Content-Type with multipart: it is made with the boundary",
-        );
+        problems.add(format!("{at}.headers"), "no Content-Type with multipart: it is made with the boundary");
     }
     Some(RequestForm {
         method: method(form.method),
@@ -82,10 +67,7 @@ const fn method(method: api::Method) -> http::Method {
 fn path(problems: &mut Problems, scope: Scope<'_>, at: &str, text: &str) -> Option<Template> {
     let foreign = |c: char| matches!(c, '?' | '#' | '\\') || c.is_whitespace() || c.is_control();
     if !text.starts_with('/') || text.contains(foreign) {
-        problems.add(
-            at,
-            "must begin with / and hold no ?, #, \\ or blank; a query belongs under query",
-        );
+        problems.add(at, "must begin with / and hold no ?, #, \\ or blank; a query belongs under query");
         return None;
     }
     if text.split('/').any(is_dot_segment) {
@@ -137,23 +119,14 @@ fn basic_auth(problems: &mut Problems, scope: Scope<'_>, at: &str, basic: &api::
     let username = scope.required(problems, &format!("{at}.basicAuth.username"), &basic.username);
     let password = scope.required(problems, &format!("{at}.basicAuth.password"), &basic.password);
     let form_urlencoded = basic.encoding == Some(BasicAuthEncoding::FormURLEncoded);
-    Some(BasicAuth {
-        username: username?,
-        password: password?,
-        form_urlencoded,
-    })
+    Some(BasicAuth { username: username?, password: password?, form_urlencoded })
 }
 
 fn body(problems: &mut Problems, scope: Scope<'_>, at: &str, body: &api::Body) -> Option<Body> {
     match (&body.json, &body.form, &body.multipart) {
         (Some(members), None, None) => Some(Body::Json(object(problems, scope, &format!("{at}.json"), members))),
         (None, Some(form), None) => Some(Body::Form(fields(problems, scope, &format!("{at}.form"), form))),
-        (None, None, Some(form)) => Some(Body::Multipart(fields(
-            problems,
-            scope,
-            &format!("{at}.multipart"),
-            form,
-        ))),
+        (None, None, Some(form)) => Some(Body::Multipart(fields(problems, scope, &format!("{at}.multipart"), form))),
         _ => {
             problems.add(at, "needs exactly one of json, form, multipart");
             None
@@ -177,9 +150,7 @@ fn json(problems: &mut Problems, scope: Scope<'_>, at: &str, value: &Json) -> Op
         Json::String(text) => scope.template(problems, at, text).map(JsonTemplate::Text),
         Json::Array(elements) => {
             let element = |(index, value)| json(problems, scope, &format!("{at}[{index}]"), value);
-            Some(JsonTemplate::List(
-                elements.iter().enumerate().filter_map(element).collect(),
-            ))
+            Some(JsonTemplate::List(elements.iter().enumerate().filter_map(element).collect()))
         }
         Json::Object(members) => Some(JsonTemplate::Object(object(problems, scope, at, members))),
         fixed => Some(JsonTemplate::Fixed(fixed.clone())),

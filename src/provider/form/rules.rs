@@ -10,33 +10,23 @@ use crate::{
 };
 
 pub(super) fn rules(problems: &mut Problems, at: &str, forms: &[ErrorRule]) -> Vec<Rule> {
-    forms
-        .iter()
-        .enumerate()
-        .filter_map(|(index, form)| rule(problems, &format!("{at}[{index}]"), form))
-        .collect()
+    forms.iter().enumerate().filter_map(|(index, form)| rule(problems, &format!("{at}[{index}]"), form)).collect()
 }
 
 fn rule(problems: &mut Problems, at: &str, form: &ErrorRule) -> Option<Rule> {
-    let condition = match [form.json.is_some(), form.header.is_some(), form.text.is_some()]
-        .into_iter()
-        .filter(|it| *it)
-        .count()
-    {
-        0 => None,
-        1 => {
-            let places = [form.json.as_deref(), form.header.as_deref(), None];
-            let source = source(problems, at, places, form.text.is_some())?;
-            Some(Condition {
-                source,
-                equals: form.equals.clone(),
-            })
-        }
-        _ => {
-            problems.add(at, "has at most one of json, header, text");
-            return None;
-        }
-    };
+    let condition =
+        match [form.json.is_some(), form.header.is_some(), form.text.is_some()].into_iter().filter(|it| *it).count() {
+            0 => None,
+            1 => {
+                let places = [form.json.as_deref(), form.header.as_deref(), None];
+                let source = source(problems, at, places, form.text.is_some())?;
+                Some(Condition { source, equals: form.equals.clone() })
+            }
+            _ => {
+                problems.add(at, "has at most one of json, header, text");
+                return None;
+            }
+        };
     if condition.is_none() && !form.equals.is_empty() {
         problems.add(format!("{at}.equals"), "compares nothing: add json, header or text");
     }
@@ -44,29 +34,16 @@ fn rule(problems: &mut Problems, at: &str, form: &ErrorRule) -> Option<Rule> {
         problems.add(at, "would match every reply: add status, json, header or text");
     }
     if form.class == FailureClass::SessionOver && form.operation != Some(Operation::Refresh) {
-        problems.add(
-            format!("{at}.class"),
-            "a login has no session that could be over: add `operation: Refresh`",
-        );
+        problems.add(format!("{at}.class"), "a login has no session that could be over: add `operation: Refresh`");
     }
     if form.reason.as_deref().is_some_and(|reason| !is_reason(reason)) {
         problems.add(format!("{at}.reason"), "is one word like MfaRequired");
     }
-    let status: Vec<u16> = form
-        .status
-        .iter()
-        .filter_map(|code| u16::try_from(*code).ok())
-        .collect();
+    let status: Vec<u16> = form.status.iter().filter_map(|code| u16::try_from(*code).ok()).collect();
     if status.len() != form.status.len() || !status.iter().all(|code| (200..600).contains(code)) {
         problems.add(format!("{at}.status"), "holds HTTP statuses, 200 to 599");
     }
-    Some(Rule {
-        operation: form.operation,
-        status,
-        condition,
-        class: form.class,
-        reason: form.reason.clone(),
-    })
+    Some(Rule { operation: form.operation, status, condition, class: form.class, reason: form.reason.clone() })
 }
 
 fn is_reason(text: &str) -> bool {

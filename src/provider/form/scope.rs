@@ -51,10 +51,8 @@ impl Scope<'_> {
     pub fn required(&self, problems: &mut Problems, path: &str, text: &str) -> Option<Template> {
         let template = self.template(problems, path, text)?;
         if let Some(name) = template.names().find(|name| self.may_be_absent(name)) {
-            problems.add(
-                path,
-                format!("`${{{name}}}` is optional, and nothing can be left out here: make it required"),
-            );
+            problems
+                .add(path, format!("`${{{name}}}` is optional, and nothing can be left out here: make it required"));
             return None;
         }
         Some(template)
@@ -75,12 +73,12 @@ impl Scope<'_> {
 
     fn declared(&self, name: &Name) -> Result<(), String> {
         match name {
-            Name::Credential(key) if !self.credentials.declares(key) => Err(format!(
-                "`${{{name}}}` is not declared: add {key} to spec.http.credentials.required or .optional"
-            )),
-            Name::Parameter(parameter) if !self.parameters.iter().any(|known| known.name == *parameter) => Err(
-                format!("`${{{name}}}` is not declared: add {parameter} to spec.parameters"),
-            ),
+            Name::Credential(key) if !self.credentials.declares(key) => {
+                Err(format!("`${{{name}}}` is not declared: add {key} to spec.http.credentials.required or .optional"))
+            }
+            Name::Parameter(parameter) if !self.parameters.iter().any(|known| known.name == *parameter) => {
+                Err(format!("`${{{name}}}` is not declared: add {parameter} to spec.parameters"))
+            }
             _ => Ok(()),
         }
     }
@@ -88,19 +86,13 @@ impl Scope<'_> {
     fn of_session(&self, name: &Name) -> Result<(), String> {
         let Some(login) = self.login else { return Ok(()) };
         match name {
-            Name::SessionRefreshToken if login.refresh_token.is_none() => Err(format!(
-                "`${{{name}}}` never has a value: the login's response has no refreshToken"
-            )),
+            Name::SessionRefreshToken if login.refresh_token.is_none() => {
+                Err(format!("`${{{name}}}` never has a value: the login's response has no refreshToken"))
+            }
             Name::SessionOutput(output) | Name::Output(output) if !login.outputs.contains_key(output) => {
                 let known: Vec<_> = login.outputs.keys().map(String::as_str).collect();
-                let known = if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                Err(format!(
-                    "`${{{name}}}` never has a value: the outputs of the login's response are: {known}"
-                ))
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(format!("`${{{name}}}` never has a value: the outputs of the login's response are: {known}"))
             }
             _ => Ok(()),
         }

@@ -4,9 +4,7 @@ use jiff::{Timestamp, civil};
 
 /// Longest text that is looked into, in bytes.
 const LONGEST: usize = 64;
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// RFC 3339 (a blank for the T, no zone meaning UTC), or an HTTP date.
@@ -41,9 +39,9 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
         } else if token.bytes().all(|b| b.is_ascii_digit()) {
             let number: i16 = token.parse().ok()?;
             if day.is_none() && token.len() <= 2 {
-                set(&mut day, number)?
+                set(&mut day, number)?;
             } else {
-                set(&mut year, four_digits(token, number)?)?
+                set(&mut year, four_digits(token, number)?)?;
             }
         } else if let Some(index) = MONTHS.iter().position(|name| *name == word) {
             set(&mut month, i8::try_from(index + 1).ok()?)?;
@@ -54,9 +52,7 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let (hour, minute, second) = time?;
     // 60 is a leap second, which this calendar does not have.
     let date = civil::DateTime::new(year?, month?, i8::try_from(day?).ok()?, hour, minute, second.min(59), 0).ok()?;
-    date.to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Only once: a text with two years is no date.
@@ -65,9 +61,7 @@ fn set<T>(slot: &mut Option<T>, value: T) -> Option<()> {
 }
 
 fn clock(token: &str) -> Option<(i8, i8, i8)> {
-    let mut parts = token
-        .split(':')
-        .map(|part| part.parse::<i8>().ok().filter(|_| part.len() <= 2));
+    let mut parts = token.split(':').map(|part| part.parse::<i8>().ok().filter(|_| part.len() <= 2));
     let time = (parts.next()??, parts.next()??, parts.next()??);
     parts.next().is_none().then_some(time)
 }
@@ -79,5 +73,39 @@ fn four_digits(token: &str, number: i16) -> Option<i16> {
         (2, number @ 70..) => Some(1900 + number),
         (2, number) => Some(2000 + number),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::fixtures::at;
+
+    #[test]
+    fn an_http_date_is_read_in_all_its_forms_and_in_no_other() {
+        let expected = Some(at("1994-11-06T08:49:37Z"));
+        let table = [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", expected),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", expected),
+            ("Sun Nov  6 08:49:37 1994", expected),
+            ("Sun, 06-Nov-1994 08:49:37 GMT", expected),
+            ("sun, 06 nov 1994 08:49:37 UTC", expected),
+            ("Thu, 31 Dec 2026 23:59:60 GMT", Some(at("2026-12-31T23:59:59Z"))),
+            ("Sunday, 06-Nov-26 08:49:37 GMT", Some(at("2026-11-06T08:49:37Z"))),
+            ("Sun, 06 Nov 1994 08:49:37 +0200", None),
+            ("Sun, 06 Nov 1994 08:49:37 CET", None),
+            ("Sun, 31 Feb 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 25:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49 GMT", None),
+            ("Sun, 06 Nov 1994 1995 08:49:37 GMT", None),
+            ("Sun, 06 Nov 94 95 08:49:37 GMT", None),
+            ("06 Nov 19944 08:49:37 GMT", None),
+            ("0", None),
+            ("-1", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(http_date(text), expected, "{text}");
+        }
     }
 }

@@ -33,19 +33,10 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
     pub fn earliest(&self, entries: &[Expiry]) -> Option<Timestamp> {
         let sent_at = self.document.reply.sent_at;
         let furthest = sent_at.checked_add(FURTHEST).unwrap_or(Timestamp::MAX);
-        let said = entries
-            .iter()
-            .filter_map(|entry| self.entry(entry))
-            .filter(|at| *at <= furthest)
-            .min();
+        let said = entries.iter().filter_map(|entry| self.entry(entry)).filter(|at| *at <= furthest).min();
         let after = || {
-            let spans = entries.iter().filter_map(|entry| {
-                if let Expiry::After(span) = entry {
-                    Some(*span)
-                } else {
-                    None
-                }
-            });
+            let spans =
+                entries.iter().filter_map(|entry| if let Expiry::After(span) = entry { Some(*span) } else { None });
             spans.filter_map(|span| sent_at.checked_add(span).ok()).min()
         };
         said.or_else(after).map(whole_seconds)
@@ -66,21 +57,18 @@ impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
     }
 
     fn number(&self, source: &Source) -> Option<f64> {
-        self.document.find(source).number()
+        self.document.number(source)
     }
 
     /// Counted from before the request was sent: what it took is the token's own time.
     fn after_sending(&self, seconds: f64) -> Option<Timestamp> {
-        let span = SignedDuration::try_from_secs_f64(seconds)
-            .ok()
-            .filter(SignedDuration::is_positive)?;
+        let span = SignedDuration::try_from_secs_f64(seconds).ok().filter(SignedDuration::is_positive)?;
         self.document.reply.sent_at.checked_add(span).ok()
     }
 
     /// From the provider's clock to ours.
     fn absolute(&self, theirs: Timestamp) -> Option<Timestamp> {
-        self.offset
-            .map_or(Some(theirs), |offset| theirs.checked_sub(offset).ok())
+        self.offset.map_or(Some(theirs), |offset| theirs.checked_sub(offset).ok())
     }
 
     fn cookie(&self, name: &str) -> Option<Timestamp> {

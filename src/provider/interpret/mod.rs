@@ -63,12 +63,7 @@ pub fn interpret(
         (Operation::Refresh, Some(refresh)) => &refresh.response,
         _ => &definition.login.response,
     };
-    Reading {
-        operation,
-        document: &document,
-        response,
-    }
-    .grant(session)
+    Reading { operation, document: &document, response }.grant(session)
 }
 
 /// A good reply, being read.
@@ -90,9 +85,8 @@ enum Kind {
 impl Reading<'_> {
     fn grant(&self, session: Option<SessionValues<'_>>) -> Result<Grant, Failure> {
         let access = &self.response.access_token;
-        let access_token = match self.value("accessToken", access, Kind::Token)? {
-            Some(token) => token,
-            None => return Err(self.absent("accessToken", access)),
+        let Some(access_token) = self.value("accessToken", access, Kind::Token)? else {
+            return Err(self.absent("accessToken", access));
         };
         let refresh_token = match &self.response.refresh_token {
             None => None,
@@ -110,27 +104,15 @@ impl Reading<'_> {
                 TokenName::RefreshToken => (refresh_token.as_ref(), session.and_then(|it| it.refresh_token)),
                 TokenName::Output(name) => (outputs.get(name), session.and_then(|it| it.outputs.get(name))),
             };
-            new.or(old).map(|value| value.expose_secret())
+            new.or(old).map(ExposeSecret::expose_secret)
         };
         let reply = self.document.reply;
         let clock_offset = expiry::clock_offset(reply);
-        let times = Times {
-            document: self.document,
-            offset: clock_offset,
-            token,
-        };
+        let times = Times { document: self.document, offset: clock_offset, token };
         let expires_at = times.earliest(&self.response.expiry).ok_or_else(|| self.endless())?;
         let session_expires_at = times.earliest(&self.response.session_expiry);
         let issued_at = whole_seconds(reply.sent_at);
-        Ok(Grant {
-            access_token,
-            refresh_token,
-            outputs,
-            issued_at,
-            expires_at,
-            session_expires_at,
-            clock_offset,
-        })
+        Ok(Grant { access_token, refresh_token, outputs, issued_at, expires_at, session_expires_at, clock_offset })
     }
 
     /// A refresh keeps what its reply lacks; a login has nothing to keep.
@@ -150,14 +132,14 @@ impl Reading<'_> {
                 Some(fault) => fault,
             },
         };
-        Err(self.lacking(format!("{name} {} {fault}", place(source))))
+        Err(self.lacking(&format!("{name} {} {fault}", place(source))))
     }
 
     fn absent(&self, name: &str, source: &Source) -> Failure {
         if matches!(source, Source::Json(_)) && !self.document.is_json() {
             return self.no_json();
         }
-        self.lacking(format!("{name} {} is not there", place(source)))
+        self.lacking(&format!("{name} {} is not there", place(source)))
     }
 
     /// Nothing says when the token ends.
@@ -171,7 +153,7 @@ impl Reading<'_> {
         if !self.document.is_json() && self.response.expiry.iter().any(json) {
             return self.no_json();
         }
-        self.lacking("no entry of expiry says when the token ends: correct them, or add `after`".to_owned())
+        self.lacking("no entry of expiry says when the token ends: correct them, or add `after`")
     }
 
     /// Often the page of a proxy or of a maintenance; it passes.
@@ -182,7 +164,7 @@ impl Reading<'_> {
     }
 
     /// A refresh falls back to a login, whose answer counts: a typo in `refresh.response` must not let a token die.
-    fn lacking(&self, what: String) -> Failure {
+    fn lacking(&self, what: &str) -> Failure {
         let class = match self.operation {
             Operation::Login => FailureClass::Misconfigured,
             Operation::Refresh => FailureClass::SessionOver,

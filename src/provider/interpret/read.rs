@@ -33,10 +33,7 @@ impl<'r> Document<'r> {
         let body = reply.body.expose_secret();
         // RFC 8259 8.1 forbids the byte order mark and allows readers to ignore it.
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        Self {
-            reply,
-            json: serde_json::from_slice(body).ok(),
-        }
+        Self { reply, json: serde_json::from_slice(body).ok() }
     }
 
     pub const fn is_json(&self) -> bool {
@@ -56,14 +53,22 @@ impl<'r> Document<'r> {
     pub fn find(&self, source: &Source) -> Found<'_> {
         match source {
             Source::Json(pointer) => self.pointer(pointer).map_or(Found::Absent, scalar),
-            Source::Header(name) => self
-                .reply
-                .headers
-                .get(name)
-                .map_or(Found::Absent, |value| text_of(value.as_bytes())),
+            Source::Header(name) => {
+                self.reply.headers.get(name).map_or(Found::Absent, |value| text_of(value.as_bytes()))
+            }
             Source::Cookie(name) => cookie(&self.reply.headers, name).map_or(Found::Absent, |it| Found::text(it.value)),
             Source::Text => self.text().map_or(Found::Invalid("is not UTF-8 text"), Found::text),
         }
+    }
+
+    /// Finite, if it is a number at all. `NaN` and `inf` are words that the parser knows and no server means.
+    pub fn number(&self, source: &Source) -> Option<f64> {
+        let json = if let Source::Json(pointer) = source { self.pointer(pointer).and_then(Json::as_f64) } else { None };
+        let number = json.or_else(|| match self.find(source) {
+            Found::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        });
+        number.filter(|number| number.is_finite())
     }
 }
 
@@ -86,17 +91,7 @@ fn wipe(json: &mut Json) {
 
 impl<'d> Found<'d> {
     fn text(text: &'d str) -> Self {
-        if text.is_empty() {
-            Self::Absent
-        } else {
-            Self::Text(Cow::Borrowed(text))
-        }
-    }
-
-    /// Finite, if it is a number at all. `NaN` and `inf` are words that the parser knows and no server means.
-    pub fn number(&self) -> Option<f64> {
-        let Self::Text(text) = self else { return None };
-        text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+        if text.is_empty() { Self::Absent } else { Self::Text(Cow::Borrowed(text)) }
     }
 }
 
@@ -141,9 +136,6 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cookie<'h
         let line = std::str::from_utf8(line.as_bytes()).ok()?;
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
         let (key, value) = pair.split_once('=')?;
-        (key.trim() == name).then_some(Cookie {
-            value: value.trim(),
-            attributes,
-        })
+        (key.trim() == name).then_some(Cookie { value: value.trim(), attributes })
     })
 }

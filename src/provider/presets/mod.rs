@@ -26,12 +26,7 @@ static PRESETS: LazyLock<[Preset; 3]> = LazyLock::new(|| {
     SOURCES.map(|(name, source)| {
         let spec: TokenProviderSpec = serde_saphyr::from_str(source).expect("invariant: a test reads every preset");
         let definition = form::compile(&spec, http(&spec)).expect("invariant: a test compiles every preset");
-        Preset {
-            name,
-            source,
-            spec,
-            definition: Arc::new(definition),
-        }
+        Preset { name, source, spec, definition: Arc::new(definition) }
     })
 });
 

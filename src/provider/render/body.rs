@@ -14,14 +14,11 @@ use crate::provider::{
 pub(super) struct Boundary<'a>(&'a str);
 
 impl<'a> Boundary<'a> {
-    /// RFC 2046 allows more; letters and digits need no quotes.
+    /// RFC 2046 allows more; these need no quotes.
     pub fn new(text: &'a str) -> Result<Self, Unrenderable> {
-        let good = (1..=70).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if good {
-            Ok(Self(text))
-        } else {
-            Err(Unrenderable::Boundary)
-        }
+        let good = (1..=70).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if good { Ok(Self(text)) } else { Err(Unrenderable::Boundary) }
     }
 }
 
@@ -79,13 +76,7 @@ fn multipart(
         if value.expose_secret().contains(boundary) || name.contains(boundary) {
             return Err(Unrenderable::Boundary);
         }
-        for part in [
-            "--",
-            boundary,
-            "\r\nContent-Disposition: form-data; name=\"",
-            &name,
-            "\"\r\n\r\n",
-        ] {
+        for part in ["--", boundary, "\r\nContent-Disposition: form-data; name=\"", &name, "\"\r\n\r\n"] {
             out.push_str(part);
         }
         out.push_str(value.expose_secret());

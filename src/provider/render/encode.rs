@@ -28,11 +28,7 @@ impl Place for HeaderValue<'_> {
     fn value(&self, name: &Name, value: &str, out: &mut String) -> Result<(), Self::Error> {
         if !value.bytes().all(|b| matches!(b, b' '..=b'~')) {
             let newline = value.ends_with(['\n', '\r']);
-            return Err(Unrenderable::Header {
-                header: self.0.clone(),
-                name: name.clone(),
-                newline,
-            });
+            return Err(Unrenderable::Header { header: self.0.clone(), name: name.clone(), newline });
         }
         out.push_str(value);
         Ok(())

@@ -42,11 +42,7 @@ pub enum Unrenderable {
     #[error("path: a value makes a `.` or `..` of a segment of {0:?}: use another value")]
     DotSegment(String),
     #[error("header {header}: {name} {}", header_fault(*newline))]
-    Header {
-        header: HeaderName,
-        name: Name,
-        newline: bool,
-    },
+    Header { header: HeaderName, name: Name, newline: bool },
     #[error("header {0}: begins or ends in a blank: store the value without it")]
     HeaderEdge(HeaderName),
     #[error(
@@ -79,7 +75,7 @@ impl From<Unrenderable> for Failure {
 }
 
 /// Puts values into the request of an operation. `boundary` separates the fields of a multipart body: random, 1 to
-/// 70 letters and digits.
+/// 70 letters, digits, `-` and `_`.
 ///
 /// # Errors
 /// If a value cannot stand at its place, a value that the request cannot do without is missing, or there is no refresh.
@@ -107,12 +103,7 @@ pub fn render(
     if body.is_none() && matches!(form.method, Method::POST | Method::PUT | Method::PATCH) {
         headers.push((header::CONTENT_LENGTH, "0".into()));
     }
-    Ok(Request {
-        method: form.method.clone(),
-        url,
-        headers,
-        body,
-    })
+    Ok(Request { method: form.method.clone(), url, headers, body })
 }
 
 fn url(definition: &Definition, form: &RequestForm, values: &Values<'_>) -> Result<SecretString, Unrenderable> {
@@ -156,11 +147,8 @@ fn headers(form: &RequestForm, values: &Values<'_>) -> Result<Vec<(HeaderName, S
 
 /// RFC 7617, or with each half encoded first, as RFC 6749 2.3.1 wants it of OAuth clients.
 fn authorization(basic: &BasicAuth, values: &Values<'_>) -> Result<SecretString, Unrenderable> {
-    let half = |template: &Template| {
-        template
-            .expand(|name| values.get(name))
-            .ok_or_else(|| missing("basicAuth", template))
-    };
+    let half =
+        |template: &Template| template.expand(|name| values.get(name)).ok_or_else(|| missing("basicAuth", template));
     let (username, password) = (half(&basic.username)?, half(&basic.password)?);
     let (username, password) = (username.expose_secret(), password.expose_secret());
     let mut joined = Zeroizing::new(String::new());
@@ -182,10 +170,7 @@ fn authorization(basic: &BasicAuth, values: &Values<'_>) -> Result<SecretString,
 }
 
 fn missing(place: &'static str, template: &Template) -> Unrenderable {
-    Unrenderable::Missing {
-        place,
-        template: template.source().to_owned(),
-    }
+    Unrenderable::Missing { place, template: template.source().to_owned() }
 }
 
 fn unless_given(headers: &mut Vec<(HeaderName, SecretString)>, name: HeaderName, value: &str) {

@@ -69,9 +69,7 @@ impl Template {
                 literal.push_str("${");
                 rest = tail;
             } else if let Some(tail) = rest.strip_prefix("${") {
-                let (inner, tail) = tail
-                    .split_once('}')
-                    .ok_or(TemplateError::Unclosed(text.len() - rest.len()))?;
+                let (inner, tail) = tail.split_once('}').ok_or(TemplateError::Unclosed(text.len() - rest.len()))?;
                 let name = Name::parse(inner).ok_or_else(|| TemplateError::Unknown { name: inner.to_owned() })?;
                 if !literal.is_empty() {
                     parts.push(Part::Static(std::mem::take(&mut literal)));
@@ -87,10 +85,7 @@ impl Template {
         if !literal.is_empty() {
             parts.push(Part::Static(literal));
         }
-        Ok(Self {
-            source: text.to_owned(),
-            parts,
-        })
+        Ok(Self { source: text.to_owned(), parts })
     }
 
     /// The names in it, in their order, repeated if they are.

@@ -37,9 +37,7 @@ impl Name {
             "expiresAt" => return Some(Self::ExpiresAt),
             _ => {}
         }
-        let of_session = text
-            .strip_prefix("session.outputs.")
-            .map(|key| ("session.outputs", key));
+        let of_session = text.strip_prefix("session.outputs.").map(|key| ("session.outputs", key));
         let (family, key) = of_session.or_else(|| text.split_once('.'))?;
         if !is_key(key) {
             return None;
@@ -73,10 +71,7 @@ impl fmt::Display for Name {
 
 /// What a key of a Secret may hold; parameters and outputs are narrower still.
 fn is_key(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The end of the message about a name that does not exist.
@@ -94,11 +89,7 @@ fn meant(written: &str) -> Option<String> {
         return Some(written.to_owned());
     }
     let (family, key) = written.split_once('.').unwrap_or((written, ""));
-    let lower: String = family
-        .chars()
-        .filter(char::is_ascii_alphabetic)
-        .collect::<String>()
-        .to_ascii_lowercase();
+    let lower: String = family.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
     let candidate = match (lower.as_str(), key) {
         ("credential" | "credentials" | "creds" | "secret" | "secrets" | "credentialsref", key) => {
             format!("credentials.{key}")
@@ -107,10 +98,9 @@ fn meant(written: &str) -> Option<String> {
         ("output" | "outputs", key) => format!("outputs.{key}"),
         ("apitoken", "uid" | "metadata.uid") | ("uid", "") => "apiToken.uid".to_owned(),
         ("session", "access_token" | "token" | "accesstoken") => "session.accessToken".to_owned(),
-        ("session", "refresh_token" | "refreshtoken") => "session.refreshToken".to_owned(),
+        ("session", "refresh_token" | "refreshtoken") | ("refreshtoken", "") => "session.refreshToken".to_owned(),
         ("session", key) => format!("session.outputs.{}", key.strip_prefix("output.").unwrap_or(key)),
         ("accesstoken" | "token", "") => "accessToken".to_owned(),
-        ("refreshtoken", "") => "session.refreshToken".to_owned(),
         ("expiresat" | "expiry" | "expires", "") => "expiresAt".to_owned(),
         _ => return None,
     };

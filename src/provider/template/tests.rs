@@ -1,1 +1,94 @@
+use secrecy::ExposeSecret;
 
+use super::*;
+
+fn expanded(text: &str) -> Option<String> {
+    let template = Template::parse(text).unwrap();
+    let value = |name: &Name| match name {
+        Name::Credential(key) if key == "password" => Some("se${accessToken}cret"),
+        Name::Credential(key) if key == "a.b-c_d" => Some("dotted"),
+        Name::Credential(key) if key == "empty" => Some(""),
+        Name::ApiTokenUid => Some("uid-1"),
+        _ => None,
+    };
+    template.expand(value).map(|text| text.expose_secret().to_owned())
+}
+
+#[test]
+fn names_are_replaced_and_nothing_else_is() {
+    let table = [
+        ("", ""),
+        ("plain", "plain"),
+        ("$", "$"),
+        ("$$", "$$"),
+        ("100 $ {x}", "100 $ {x}"),
+        ("${apiToken.uid}", "uid-1"),
+        ("a${apiToken.uid}b${apiToken.uid}", "auid-1buid-1"),
+        ("$${apiToken.uid}", "${apiToken.uid}"),
+        ("$$${apiToken.uid}", "$${apiToken.uid}"),
+        ("$${", "${"),
+        ("${credentials.a.b-c_d}", "dotted"),
+        ("ü${apiToken.uid}ü", "üuid-1ü"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(expanded(text).as_deref(), Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_substituted_value_is_not_looked_at_again() {
+    assert_eq!(expanded("${credentials.password}").as_deref(), Some("se${accessToken}cret"));
+}
+
+#[test]
+fn a_template_with_an_absent_name_has_no_text_at_all() {
+    for text in ["${parameters.scope}", "a ${parameters.scope}", "${apiToken.uid}${credentials.empty}"] {
+        assert_eq!(expanded(text), None, "{text}");
+    }
+}
+
+#[test]
+fn every_name_prints_as_it_is_written() {
+    let names = [
+        "credentials.a.b",
+        "parameters.x-y",
+        "apiToken.uid",
+        "session.accessToken",
+        "session.refreshToken",
+        "session.outputs.id",
+        "accessToken",
+        "expiresAt",
+        "outputs.id",
+    ];
+    for text in names {
+        assert_eq!(Name::parse(text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn a_text_that_is_no_template_is_refused_with_what_was_meant() {
+    let table = [
+        ("${credential.x}", "did you mean `${credentials.x}`?"),
+        ("${secret.x}", "did you mean `${credentials.x}`?"),
+        ("${ credentials.x }", "did you mean `${credentials.x}`?"),
+        ("${Credentials.x}", "did you mean `${credentials.x}`?"),
+        ("${param.x}", "did you mean `${parameters.x}`?"),
+        ("${access_token}", "did you mean `${accessToken}`?"),
+        ("${token}", "did you mean `${accessToken}`?"),
+        ("${refreshToken}", "did you mean `${session.refreshToken}`?"),
+        ("${session.refresh_token}", "did you mean `${session.refreshToken}`?"),
+        ("${session.id}", "did you mean `${session.outputs.id}`?"),
+        ("${output.id}", "did you mean `${outputs.id}`?"),
+        ("${expires_at}", "did you mean `${expiresAt}`?"),
+        ("${apiToken.metadata.uid}", "did you mean `${apiToken.uid}`?"),
+        ("${}", "known are credentials.KEY"),
+        ("${credentials.}", "known are credentials.KEY"),
+        ("${env.HOME}", "known are credentials.KEY"),
+        ("a ${credentials.x", "`${` at byte 2 is never closed"),
+        ("$${x} ${", "`${` at byte 6 is never closed"),
+    ];
+    for (text, expected) in table {
+        let error = Template::parse(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}

@@ -70,17 +70,9 @@ impl Credentials {
                 Err(_) => not_utf8.push(key.to_owned()),
             }
         }
-        let missing: Vec<_> = keys
-            .required
-            .iter()
-            .filter(|key| !values.contains_key(*key) && !not_utf8.contains(key))
-            .cloned()
-            .collect();
-        if missing.is_empty() && not_utf8.is_empty() {
-            Ok(Self(values))
-        } else {
-            Err(Incomplete { missing, not_utf8 })
-        }
+        let missing: Vec<_> =
+            keys.required.iter().filter(|key| !values.contains_key(*key) && !not_utf8.contains(key)).cloned().collect();
+        if missing.is_empty() && not_utf8.is_empty() { Ok(Self(values)) } else { Err(Incomplete { missing, not_utf8 }) }
     }
 
     #[must_use]
@@ -92,11 +84,7 @@ impl Credentials {
     #[must_use]
     pub fn trailing_whitespace_keys(&self) -> Vec<&str> {
         let blank = |value: &SecretString| value.expose_secret().ends_with(char::is_whitespace);
-        self.0
-            .iter()
-            .filter(|(_, value)| blank(value))
-            .map(|(key, _)| key.as_str())
-            .collect()
+        self.0.iter().filter(|(_, value)| blank(value)).map(|(key, _)| key.as_str()).collect()
     }
 
     /// Keyed hash over the values of all declared keys.
@@ -123,16 +111,10 @@ impl Incomplete {
         let list = |keys: &[String]| keys.join(", ");
         let mut parts = Vec::new();
         if !self.missing.is_empty() {
-            parts.push(format!(
-                "lacks {}: add the key with a value that is not empty",
-                list(&self.missing)
-            ));
+            parts.push(format!("lacks {}: add the key with a value that is not empty", list(&self.missing)));
         }
         if !self.not_utf8.is_empty() {
-            parts.push(format!(
-                "holds bytes that are not UTF-8 text under {}: write it as text",
-                list(&self.not_utf8)
-            ));
+            parts.push(format!("holds bytes that are not UTF-8 text under {}: write it as text", list(&self.not_utf8)));
         }
         format!("the credentials Secret {}", parts.join("; it "))
     }
