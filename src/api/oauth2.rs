@@ -77,7 +77,7 @@ pub struct OAuth2 {
     pub outputs: BTreeMap<String, OptionalValue>,
     /// How long an access token lives where the reply does not say and the token is no JWT, such as 1h; longer than 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub lifetime: Option<HumanDuration>,
 }
 
@@ -209,7 +209,7 @@ pub struct OAuth2Refresh {
     /// How long after the login the server still refreshes, such as 720h; longer than 0. It does not slide; a login is
     /// made before it is reached. Absent: no limit is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub session_limit: Option<HumanDuration>,
     /// Where a reply says when the session ends, at most 8 ways to tell; without after. Example:
     /// [ { seconds: { json: /refresh_expires_in } } ].

@@ -154,6 +154,6 @@ pub struct Expiry {
     /// A fixed time from the moment the request was sent, such as 30m; longer than 0. It counts only if no other
     /// entry yields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub after: Option<HumanDuration>,
 }

@@ -207,6 +207,10 @@ pub(in crate::api) fn duration(_: &mut SchemaGenerator) -> Schema {
     text(0..=32, &[rules::DURATION])
 }
 
+pub(in crate::api) fn positive_duration(_: &mut SchemaGenerator) -> Schema {
+    text(0..=32, &[rules::DURATION, rules::POSITIVE])
+}
+
 pub(in crate::api) fn timeout(_: &mut SchemaGenerator) -> Schema {
     text(0..=32, &[rules::DURATION, rules::TIMEOUT])
 }

@@ -16,8 +16,8 @@ pub(super) const SECRET_KEY: Rule = (
 );
 pub(super) const SECRET_KEYS: Rule = (
     "self.all(k, k.matches('^[-._a-zA-Z0-9]{1,253}$') && k != '.' && !k.startsWith('..'))",
-    "each key must be fit for a Secret: 1 to 253 letters, digits, '-', '_' and '.', and neither '.' nor '..' at the \
-        start",
+    "each key must be fit for a Secret: 1 to 253 letters, digits, '-', '_' and '.'; not '.', and nothing that begins \
+        with '..'",
 );
 pub(super) const PRESET_NAME: Rule = (
     "self.matches('^[A-Za-z][A-Za-z0-9-]*$')",
@@ -125,10 +125,15 @@ pub(super) const DURATION: Rule = (
     "self != '' && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$')",
     "must be hours, minutes and seconds in this order, such as 1h30m, 720h or 45s",
 );
-/// What is no duration at all is left to the other rule, because `duration()` fails on it with a message of its own.
+/// What is no duration at all is left to the rule before: one mistake, one message.
+pub(super) const POSITIVE: Rule = (
+    "self.matches('[1-9]') || self == '' || !self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$')",
+    "must be longer than 0",
+);
+/// As above, and because `duration()` fails on other texts with a message of its own.
 pub(super) const TIMEOUT: Rule = (
-    "self == '' || !self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || (duration(self) >= \
-        duration('1s') && duration(self) <= duration('5m'))",
+    "self == '' || !self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || \
+        (duration(self) >= duration('1s') && duration(self) <= duration('5m'))",
     "must be between 1s and 5m",
 );
 pub(super) const CERTIFICATES: Rule = (
