@@ -1,1 +1,75 @@
-fn main() {}
+//! `apitoken-operator`: reads the command line, and turns an error into one message and an exit code.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use apitoken_operator::{
+    command::{
+        cli::{Action, Cli, RunArgs},
+        crd, preset,
+    },
+    operator::{app, logging},
+};
+
+/// How long a look-up of a name, which cannot be broken off, may hold up the end of the process.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let outcome = match Cli::from_process().command {
+        Action::Run(args) => run(*args),
+        Action::Crd => print(&crd::run()),
+        Action::Preset { name } => preset::run(name.as_deref())
+            .map_err(Into::into)
+            .and_then(|text| print(&text)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: RunArgs) -> anyhow::Result<()> {
+    logging::init(args.log_format, args.log_level).context("cannot set up the log")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(usize::from(args.worker_threads))
+        .thread_name("apitoken")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime: is the limit of threads or file descriptors too low?")?;
+    let outcome = runtime.block_on(app::run(args));
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
+}
+
+/// Text for a pipe: `crd | head` is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
+        _ => Ok(()),
+    }
+}
+
+/// One message with its causes, each said once: some errors repeat their source in their own text.
+fn report(error: &anyhow::Error) {
+    let mut message = format!("error: {error}\n");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            message.push_str("  because: ");
+            message.push_str(&cause);
+            message.push('\n');
+        }
+        said = cause;
+    }
+    // With standard error gone there is nobody left to tell.
+    let _ = io::stderr().write_all(message.as_bytes());
+}

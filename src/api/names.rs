@@ -22,6 +22,8 @@ pub const REFRESH_REQUESTED_AT: &str = "apitoken.dev/refresh-requested-at";
 /// On an output: what people and pods may want to know of the token inside.
 pub const EXPIRES_AT: &str = "apitoken.dev/expires-at";
 pub const ISSUED_AT: &str = "apitoken.dev/issued-at";
+/// On a session, for people.
+pub const RENEW_AT: &str = "apitoken.dev/renew-at";
 pub const PROVIDER: &str = "apitoken.dev/provider";
 /// On an output: `<name>/<uid>` of the ApiToken it belongs to.
 pub const OWNER: &str = "apitoken.dev/owner";

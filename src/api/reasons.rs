@@ -15,3 +15,22 @@ pub const PROVIDER_UNAVAILABLE: &str = "ProviderUnavailable";
 pub const RESPONSE_INVALID: &str = "ResponseInvalid";
 pub const OUTPUT_CONFLICT: &str = "OutputConflict";
 pub const TOKEN_EXPIRED: &str = "TokenExpired";
+
+/// All of them, in the order of the documentation's table.
+pub const ALL: &[&str] = &[
+    ISSUED,
+    PENDING,
+    SUSPENDED,
+    PROVIDER_NOT_FOUND,
+    PROVIDER_NOT_ALLOWED,
+    PROVIDER_INVALID,
+    CREDENTIALS_NOT_FOUND,
+    CREDENTIALS_NOT_LABELLED,
+    CREDENTIALS_INCOMPLETE,
+    CREDENTIALS_REJECTED,
+    RATE_LIMITED,
+    PROVIDER_UNAVAILABLE,
+    RESPONSE_INVALID,
+    OUTPUT_CONFLICT,
+    TOKEN_EXPIRED,
+];

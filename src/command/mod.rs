@@ -1,3 +1,8 @@
-//! The door: what the command line offers.
+//! The door: the command line.
 
+/// Subcommands, flags and environment variables.
+pub mod cli;
+/// The CustomResourceDefinitions as YAML.
 pub mod crd;
+/// The presets as manifests to copy.
+pub mod preset;

@@ -9,6 +9,7 @@ use k8s_openapi::{
 };
 use kube::core::PartialObjectMeta;
 
+use super::tls::{CaBundle, TlsMaterial};
 use crate::{
     api::{
         ApiToken, ApiTokenSpec, ApiTokenStatus, ProviderKind, ProviderStatus, TokenProviderSpec,
@@ -63,14 +64,14 @@ pub struct TokenEntry {
 }
 
 /// A provider, compiled once for each generation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ProviderEntry {
     pub uid: String,
     pub version: u64,
     pub generation: i64,
     pub generation_seen_at: Timestamp,
     pub compiled: Result<Arc<Definition>, Arc<validate::Invalid>>,
-    pub tls: Option<Tls>,
+    pub tls: Result<Arc<TlsMaterial>, Arc<str>>,
     pub allowed: Option<LabelSelector>,
     pub status: ProviderStatus,
 }
@@ -187,6 +188,12 @@ impl TokenEntry {
     }
 }
 
+impl fmt::Debug for ProviderEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderEntry").field("uid", &self.uid).finish_non_exhaustive()
+    }
+}
+
 impl ProviderEntry {
     #[must_use]
     pub fn read(
@@ -202,11 +209,28 @@ impl ProviderEntry {
             generation: metadata.generation.unwrap_or_default(),
             generation_seen_at: now,
             compiled: validate::compile(spec).map(Arc::new).map_err(Arc::new),
-            tls: spec.tls.clone(),
+            tls: tls_material(spec.tls.as_ref()).map(Arc::new).map_err(Arc::from),
             allowed,
             status: status.unwrap_or_default(),
         }
     }
+}
+
+/// The TLS that a provider asks for, as far as its own object says it.
+fn tls_material(tls: Option<&Tls>) -> Result<TlsMaterial, String> {
+    let Some(tls) = tls else { return Ok(TlsMaterial::default()) };
+    if tls.ca_bundle_ref.is_some() {
+        return Err("spec.tls.caBundleRef: not supported by this version; put the PEM text into spec.tls.caBundle".to_owned());
+    }
+    if tls.client_certificate_ref.is_some() {
+        return Err("spec.tls.clientCertificateRef: not supported by this version".to_owned());
+    }
+    let bundle = tls.ca_bundle.as_deref().map(|text| CaBundle::parse(text, "spec.tls.caBundle")).transpose();
+    Ok(TlsMaterial {
+        ca_bundle: bundle.map_err(|error| error.to_string())?,
+        client_certificate: None,
+        insecure_http: tls.insecure_http.unwrap_or_default(),
+    })
 }
 
 impl SecretEntry {
@@ -308,7 +332,7 @@ fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
-/// Resource versions of one object can be compared as numbers since Kubernetes 1.35 says so; etcd's always could.
+/// Resource versions are etcd's revisions: whole numbers that grow. 0 where a server says something else.
 fn version(metadata: &ObjectMeta) -> u64 {
-    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

@@ -8,10 +8,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use super::metrics::{Inventory, Sample};
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
-use crate::token::decide::LOOK_AGAIN;
+use crate::{
+    api::{reasons, status::READY},
+    token::{decide::LOOK_AGAIN, facts::Facts},
+};
+
+/// A renewal that should have happened so long ago is overdue.
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Shared by all passes; holds nothing of any one pass.
 #[derive(Debug, Default)]
@@ -110,10 +117,10 @@ impl Index {
     }
 
     /// Every session in sight, to collect what they remember of rejected credentials.
-    pub fn visit_sessions(&self, mut visit: impl FnMut(&SecretEntry)) {
-        for secret in self.lock().secrets.values() {
-            if matches!(secret.role, SecretRole::Session { .. }) {
-                visit(secret);
+    pub fn visit_sessions(&self, mut visit: impl FnMut(&Key, &Facts)) {
+        for (key, secret) in &self.lock().secrets {
+            if let SecretRole::Session { owner: Some(owner), facts: Some(facts) } = &secret.role {
+                visit(&Key::new(&*key.namespace, &*owner.name), facts);
             }
         }
     }
@@ -154,7 +161,7 @@ impl Index {
         inner.absent.remove(&key);
         if let Some(old) = inner.secrets.get(&key)
             && old.uid == entry.uid
-            && old.version >= entry.version
+            && (old.resource_version == entry.resource_version || old.version > entry.version)
         {
             return Vec::new();
         }
@@ -258,6 +265,25 @@ impl Index {
             inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()
         };
         gone.iter().flat_map(|key| self.remove_provider(key)).collect()
+    }
+}
+
+impl Inventory for Index {
+    fn visit(&self, f: &mut dyn FnMut(Sample<'_>)) {
+        let now = Timestamp::now();
+        for (key, token) in &self.lock().tokens {
+            let ready = token.status.conditions.iter().find(|condition| condition.type_ == READY);
+            let renew_at = token.status.renew_at.as_ref().map(|time| time.0);
+            f(Sample {
+                namespace: &key.namespace,
+                name: &key.name,
+                ready: ready.is_some_and(|condition| condition.status == "True"),
+                reason: ready.map_or(reasons::PENDING, |condition| condition.reason.as_str()),
+                expires_at: token.status.expires_at.as_ref().map(|time| time.0),
+                renew_at,
+                overdue: token.spec.suspend != Some(true) && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
+            });
+        }
     }
 }
 

@@ -1,1 +1,70 @@
-//! (being built)
+//! The world: Kubernetes, the providers, the clock.
+//!
+//! A file imports only from files named before it here.
+
+/// How the operator speaks.
+pub mod logging;
+/// What the operator counts and times.
+pub mod metrics;
+/// Which addresses may be sent to.
+pub mod address;
+/// Whom a provider's connections trust.
+pub mod tls;
+/// The one place that sends to providers.
+pub mod egress;
+/// Who may send next.
+pub mod admission;
+/// Where requests to providers wait for their turn.
+pub mod gate;
+/// What the operator is told when it starts.
+pub mod settings;
+/// The compact facts that are kept of each object.
+pub mod entry;
+/// What is known of the cluster.
+pub mod index;
+/// Who is due, and when.
+pub mod queue;
+/// Which credentials were refused, and which accepted.
+pub mod rejections;
+/// The one way to the API server.
+pub mod cluster;
+/// The provider that an ApiToken may use.
+pub mod route;
+/// What one pass carries along.
+pub mod pass;
+/// Answers that could not be stored yet.
+pub mod unsaved;
+/// Who writes into our outputs again and again.
+pub mod duels;
+/// What is told as Kubernetes Events.
+pub mod events;
+/// What all passes share.
+pub mod context;
+/// Reads.
+pub mod observe;
+/// Writes: session and status.
+pub mod act;
+/// Writes: the output.
+pub mod project;
+/// One request to a provider.
+pub mod exchange;
+/// A whole pass over one ApiToken.
+pub mod reconcile;
+/// A whole pass over one provider.
+pub mod provider_pass;
+/// What a pass did, told to log, metrics and events.
+pub mod report;
+/// Watches, and whom their events concern.
+pub mod watch;
+/// `/metrics`, `/readyz`, `/livez`.
+pub mod server;
+/// The loop that starts passes.
+pub mod controller;
+/// The key of the credentials fingerprints.
+pub mod key;
+/// What must be there before anything starts.
+pub mod preflight;
+/// Composition, and the order of shutdown.
+pub mod app;
+
+pub use context::Operator;

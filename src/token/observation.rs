@@ -1,6 +1,6 @@
 //! What a pass knows. Gathered by `operator::observe`, judged by `decide` and `status`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -52,6 +52,8 @@ pub struct TokenView {
 #[derive(Clone, Debug)]
 pub struct ProviderView {
     pub definition: Arc<Definition>,
+    /// The ApiToken's parameters, with the provider's defaults filled in.
+    pub parameters: BTreeMap<String, String>,
     /// Whose session it is: login request and parameters, hashed.
     pub fingerprint: String,
 }

@@ -88,7 +88,7 @@ impl OutputPlan {
             // Neither credentials nor the refresh token can be named here: `validate` refuses them.
             _ => None,
         };
-        let expanded = |template: &Template| template.expand_plain(lookup);
+        let expanded = |template: &Template| template.expand(lookup);
         self.data.iter().filter_map(|(key, template)| Some((key.clone(), expanded(template)?))).collect()
     }
 

@@ -133,6 +133,12 @@ fn seconds(whole: i64) -> f64 {
     whole as f64
 }
 
+/// The second in which a moment lies.
+#[must_use]
+pub fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// Whole seconds: Kubernetes keeps no fractions, and a schedule that does comes out early (cert-manager#4399).
 fn later(from: Timestamp, by: f64) -> Timestamp {
     #[expect(clippy::cast_possible_truncation, reason = "bounded by the caller, saturating by the language")]

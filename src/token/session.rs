@@ -4,9 +4,9 @@
 //! may not. Fields that this version does not know survive a rewrite, so that an older operator can run after a newer
 //! one. Secrets are `SecretString` and leave their type only in [`Session::to_document`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -65,7 +65,7 @@ pub struct Circumstances {
     pub was_due: bool,
     pub provider_fingerprint: String,
     pub credentials: Option<SeenCredentials>,
-    pub session_limit: Option<SignedDuration>,
+    pub session_limit: Option<Duration>,
     pub suggested_output: BTreeMap<String, String>,
 }
 
@@ -138,7 +138,10 @@ impl Session {
     /// The session after a request that brought no tokens. What it held stays.
     #[must_use]
     pub fn failed(mut self, operation: Operation, record: FailureRecord, credentials: Option<SeenCredentials>) -> Self {
-        self.facts.intent = None;
+        if self.facts.intent.take().is_some_and(|intent| intent.operation != operation) {
+            // The intent was a refresh's, from before a crash: what it would have spent stays spent.
+            self = self.ended();
+        }
         self.facts.credentials = credentials.or(self.facts.credentials);
         self.facts.set_failure(operation, Some(record));
         self
@@ -204,7 +207,7 @@ fn made_no_progress(before: &Issued, grant: &Grant, old: Option<&Material>) -> b
 
 fn session_end(
     started_at: Timestamp,
-    limit: Option<SignedDuration>,
+    limit: Option<Duration>,
     given: Option<Timestamp>,
 ) -> Option<Timestamp> {
     let limit = limit.and_then(|limit| started_at.checked_add(limit).ok());

@@ -179,12 +179,8 @@ fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Timest
             reason: verdict.reason.clone(),
             message,
             observed_generation: Some(generation),
-            last_transition_time: kept.map_or_else(|| Time(whole_seconds(now)), |kept| kept.last_transition_time.clone()),
+            last_transition_time: kept.map_or_else(|| Time(schedule::whole_seconds(now)), |kept| kept.last_transition_time.clone()),
         }
     })
     .collect()
-}
-
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -91,14 +91,14 @@ pub struct Condition {
 }
 
 impl Unit {
-    /// In seconds.
+    /// So many of these, in seconds. Divided rather than multiplied by a fraction: 1760000000000 ms are whole seconds.
     #[must_use]
-    pub const fn seconds(self) -> f64 {
+    pub fn in_seconds(self, count: f64) -> f64 {
         match self {
-            Self::Microseconds => 1e-6,
-            Self::Milliseconds => 1e-3,
-            Self::Seconds => 1.0,
-            Self::Minutes => 60.0,
+            Self::Microseconds => count / 1e6,
+            Self::Milliseconds => count / 1e3,
+            Self::Seconds => count,
+            Self::Minutes => count * 60.0,
         }
     }
 }

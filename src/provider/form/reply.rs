@@ -1,6 +1,6 @@
 //! How replies are read.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use http::HeaderName;
 
@@ -27,22 +27,7 @@ pub(super) fn response(
         .refresh_token
         .as_ref()
         .map(|it| wanted(problems, &format!("{at}.refreshToken"), it));
-    let mut outputs = Some(std::collections::BTreeMap::new());
-    for (name, it) in &form.outputs {
-        let at = format!("{at}.outputs.{name}");
-        if !is_output_name(name) {
-            problems.add(&at, "an output is named by letters and digits, a letter first, and not accessToken, refreshToken, expiresAt");
-        } else if login.is_some_and(|login| !login.outputs.contains_key(name)) {
-            problems.add(
-                &at,
-                "is no output of the login's response: a session never gains an output by a refresh",
-            );
-        }
-        outputs = outputs.zip(wanted(problems, &at, it)).map(|(mut outputs, it)| {
-            outputs.insert(name.clone(), it);
-            outputs
-        });
-    }
+    let outputs = outputs(problems, &format!("{at}.outputs"), &form.outputs, login);
     let known = |name: &str| match name {
         "accessToken" => Some(TokenName::AccessToken),
         "refreshToken" if form.refresh_token.is_some() || login.is_some_and(|it| it.refresh_token.is_some()) => {
@@ -54,10 +39,7 @@ pub(super) fn response(
         _ => None,
     };
     if form.expiry.is_empty() {
-        problems.add(
-            format!("{at}.expiry"),
-            "needs at least one entry: how would anybody know when the token ends?",
-        );
+        problems.add(format!("{at}.expiry"), "needs at least one entry, such as `after: 15m`");
     }
     let expiry = entries(problems, &format!("{at}.expiry"), &form.expiry, &known);
     let session_expiry = entries(problems, &format!("{at}.sessionExpiry"), &form.session_expiry, &known);
@@ -70,10 +52,34 @@ pub(super) fn response(
     Some(Response {
         access_token: access_token?,
         refresh_token: refresh_token.map_or(Some(None), |it| it.map(Some))?,
-        outputs: outputs?,
+        outputs,
         expiry,
         session_expiry,
     })
+}
+
+fn outputs(
+    problems: &mut Problems,
+    at: &str,
+    forms: &BTreeMap<String, api::OptionalValue>,
+    login: Option<&Response>,
+) -> BTreeMap<String, Wanted> {
+    let mut outputs = BTreeMap::new();
+    for (name, form) in forms {
+        let at = format!("{at}.{name}");
+        if !is_output_name(name) {
+            problems.add(&at, "an output is named by letters and digits, a letter first, and not accessToken, refreshToken, expiresAt");
+        } else if login.is_some_and(|login| !login.outputs.contains_key(name)) {
+            problems.add(
+                &at,
+                "is no output of the login's response: a session never gains an output by a refresh",
+            );
+        }
+        if let Some(wanted) = wanted(problems, &at, form) {
+            outputs.insert(name.clone(), wanted);
+        }
+    }
+    outputs
 }
 
 fn is_output_name(name: &str) -> bool {
@@ -180,32 +186,37 @@ fn entry(
         }),
         ("timestamp", &form.timestamp, Expiry::Timestamp),
     ];
-    let given = values.iter().filter(|(_, value, _)| value.is_some()).count();
-    let others = [form.jwt.is_some(), form.cookie.is_some(), form.after.is_some()];
-    if given + others.into_iter().filter(|it| *it).count() != 1 {
-        problems.add(
-            at,
-            "needs exactly one of seconds, milliseconds, minutes, epochSeconds, epochMilliseconds, \
-                          epochMicroseconds, timestamp, jwt, cookie, after",
-        );
-        return None;
-    }
-    for (name, form, make) in values {
-        if let Some(form) = form {
-            return value(problems, &format!("{at}.{name}"), form).map(make);
+    let mut given = values
+        .into_iter()
+        .filter_map(|(name, form, make)| Some((name, form.as_ref()?, make)));
+    match (
+        given.next(),
+        given.next(),
+        form.jwt.as_deref(),
+        form.cookie.as_deref(),
+        form.after,
+    ) {
+        (Some((name, form, make)), None, None, None, None) => value(problems, &format!("{at}.{name}"), form).map(make),
+        (None, None, Some(name), None, None) => jwt(problems, at, known(name)),
+        (None, None, None, Some(cookie), None) => cookie_name(problems, at, cookie).map(Expiry::Cookie),
+        (None, None, None, None, Some(after)) => {
+            if after.get().is_zero() {
+                problems.add(format!("{at}.after"), "must be longer than nothing, such as 30m");
+            }
+            Some(Expiry::After(after.get()))
+        }
+        _ => {
+            problems.add(
+                at,
+                "needs exactly one of seconds, milliseconds, minutes, epochSeconds, epochMilliseconds, \
+                              epochMicroseconds, timestamp, jwt, cookie, after",
+            );
+            None
         }
     }
-    if let Some(after) = form.after {
-        if after.get().is_zero() {
-            problems.add(format!("{at}.after"), "must be longer than nothing, such as 30m");
-        }
-        return Some(Expiry::After(after.get()));
-    }
-    if let Some(cookie) = &form.cookie {
-        return cookie_name(problems, at, cookie).map(Expiry::Cookie);
-    }
-    let name = form.jwt.as_deref()?;
-    let token = known(name);
+}
+
+fn jwt(problems: &mut Problems, at: &str, token: Option<TokenName>) -> Option<Expiry> {
     if token.is_none() {
         problems.add(
             format!("{at}.jwt"),

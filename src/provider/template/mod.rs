@@ -7,7 +7,7 @@ mod name;
 #[cfg(test)]
 mod tests;
 
-use secrecy::SecretString;
+use secrecy::{SecretString, zeroize::Zeroizing};
 
 pub use name::Name;
 
@@ -124,7 +124,7 @@ impl Template {
         place: &P,
         lookup: impl Fn(&Name) -> Option<&'v str>,
     ) -> Result<Option<SecretString>, P::Error> {
-        let mut out = String::with_capacity(self.source.len());
+        let mut out = Zeroizing::new(String::with_capacity(self.longest(&lookup)));
         for part in &self.parts {
             match part {
                 Part::Static(text) => place.literal(text, &mut out)?,
@@ -134,7 +134,13 @@ impl Template {
                 },
             }
         }
-        Ok(Some(SecretString::from(out)))
+        Ok(Some(SecretString::from(std::mem::take(&mut *out))))
+    }
+
+    /// Room for the widest encoding, `%XX` for each byte: a text that grows leaves copies of secrets behind.
+    fn longest<'v>(&self, lookup: impl Fn(&Name) -> Option<&'v str>) -> usize {
+        let values: usize = self.names().filter_map(lookup).map(str::len).sum();
+        (self.source.len() + values).saturating_mul(3)
     }
 }
 

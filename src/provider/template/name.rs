@@ -29,26 +29,29 @@ impl Name {
     /// The name of this exact spelling, if it is one. Nothing is trimmed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fixed = match text {
-            "apiToken.uid" => Some(Self::ApiTokenUid),
-            "session.accessToken" => Some(Self::SessionAccessToken),
-            "session.refreshToken" => Some(Self::SessionRefreshToken),
-            "accessToken" => Some(Self::AccessToken),
-            "expiresAt" => Some(Self::ExpiresAt),
+        match text {
+            "apiToken.uid" => return Some(Self::ApiTokenUid),
+            "session.accessToken" => return Some(Self::SessionAccessToken),
+            "session.refreshToken" => return Some(Self::SessionRefreshToken),
+            "accessToken" => return Some(Self::AccessToken),
+            "expiresAt" => return Some(Self::ExpiresAt),
+            _ => {}
+        }
+        let of_session = text
+            .strip_prefix("session.outputs.")
+            .map(|key| ("session.outputs", key));
+        let (family, key) = of_session.or_else(|| text.split_once('.'))?;
+        if !is_key(key) {
+            return None;
+        }
+        let key = key.to_owned();
+        match family {
+            "credentials" => Some(Self::Credential(key)),
+            "parameters" => Some(Self::Parameter(key)),
+            "session.outputs" => Some(Self::SessionOutput(key)),
+            "outputs" => Some(Self::Output(key)),
             _ => None,
-        };
-        fixed.or_else(|| {
-            let families: [(&str, fn(String) -> Self); 4] = [
-                ("credentials.", Self::Credential),
-                ("parameters.", Self::Parameter),
-                ("session.outputs.", Self::SessionOutput),
-                ("outputs.", Self::Output),
-            ];
-            families.into_iter().find_map(|(prefix, family)| {
-                let key = text.strip_prefix(prefix).filter(|key| is_key(key))?;
-                Some(family(key.to_owned()))
-            })
-        })
+        }
     }
 }
 

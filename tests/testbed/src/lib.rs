@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod binaries;
+pub mod ca;
 mod cluster_build;
 mod component;
 pub mod control_plane;
@@ -20,4 +21,6 @@ pub mod outputs;
 mod pki;
 pub mod ports;
 mod process_cost;
+pub mod proxy;
 pub mod users;
+pub mod vendors;

@@ -1,0 +1,287 @@
+//! Which addresses a request may go to. Pure: it judges an address, it resolves and connects nothing.
+//!
+//! Every address is judged after resolution, and the connection goes to the judged address: a name that resolves to
+//! something harmless first and to the metadata service a moment later gains nothing. Forms of IPv6 that carry an
+//! IPv4 address are judged as that IPv4 address, because that is where the packet ends up.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// Who wrote the URL that a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tenancy {
+    /// An administrator, by a `ClusterTokenProvider`, or we ourselves, by a preset.
+    Cluster,
+    /// A tenant, by a `TokenProvider`.
+    Tenant,
+}
+
+/// What the administrator allowed beyond the default, and what nobody can allow.
+#[derive(Clone, Debug, Default)]
+pub struct AddressPolicy {
+    /// `--allow-provider-cidr`: reachable although refused by default.
+    pub allow: Vec<IpNet>,
+    /// `--allow-tenant-private`: tenants may reach private ranges too.
+    pub allow_tenant_private: bool,
+    /// Where the API server listens, as address and port. Never reachable, whatever is allowed.
+    pub api_server: Vec<SocketAddr>,
+}
+
+/// What becomes of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    Allowed,
+    Refused(Range),
+}
+
+/// Why an address is refused. Its text completes "this is ...".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Range {
+    Unspecified,
+    Loopback,
+    LinkLocal,
+    Multicast,
+    Metadata,
+    Private,
+    ApiServer,
+}
+
+/// The services from which machines of a cloud get their identity: Alibaba, Azure, Oracle. AWS, Google and the rest of
+/// Azure answer at link-local addresses.
+const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+/// AWS, over IPv6.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// RFC 1918, RFC 6598 (shared address space), RFC 1112 section 4 (class E, used inside some clouds).
+const PRIVATE_V4: [Ipv4Net; 5] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
+    Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
+    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
+    Ipv4Net::new_assert(Ipv4Addr::new(240, 0, 0, 0), 4),
+];
+/// RFC 4193 (unique local), RFC 3879 (site-local, deprecated but routed where it is used).
+const PRIVATE_V6: [Ipv6Net; 2] = [
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
+];
+/// RFC 8215: NAT64 inside one network.
+const LOCAL_NAT64: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48);
+
+impl AddressPolicy {
+    /// Judges `address`. The port counts for the API server alone.
+    pub fn judge(&self, address: SocketAddr, tenancy: Tenancy) -> Verdict {
+        let given = address.ip();
+        let ip = effective(given);
+        if self.api_server.iter().any(|server| effective(server.ip()) == ip && server.port() == address.port()) {
+            return Verdict::Refused(Range::ApiServer);
+        }
+        if self.allow.iter().any(|net| net.contains(&ip) || net.contains(&given)) {
+            return Verdict::Allowed;
+        }
+        match special_range(ip).or_else(|| private_range(given, ip)) {
+            None => Verdict::Allowed,
+            Some(Range::Private) if tenancy == Tenancy::Cluster || self.allow_tenant_private => Verdict::Allowed,
+            Some(range) => Verdict::Refused(range),
+        }
+    }
+
+    /// `port`, if the API server listens on that port somewhere.
+    pub fn guarded_port(&self, port: u16) -> Option<u16> {
+        self.api_server.iter().any(|server| server.port() == port).then_some(port)
+    }
+}
+
+/// The address at which a packet to `ip` arrives.
+fn effective(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(ip, IpAddr::V4),
+    }
+}
+
+/// The IPv4 address inside `v6`: mapped (RFC 4291 2.5.5.2), compatible (2.5.5.1), NAT64 (RFC 6052, RFC 8215) or 6to4
+/// (RFC 3056).
+fn embedded_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    let last = Ipv4Addr::from((u32::from(g) << 16) | u32::from(h));
+    match [a, b, c, d, e, f] {
+        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(last),
+        [0, 0, 0, 0, 0, 0] if !v6.is_loopback() && !v6.is_unspecified() => Some(last),
+        [0x2002, high, low, ..] => Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))),
+        _ if LOCAL_NAT64.contains(&v6) => Some(last),
+        _ => None,
+    }
+}
+
+/// Ranges that are refused for everybody.
+fn special_range(ip: IpAddr) -> Option<Range> {
+    let metadata = match ip {
+        IpAddr::V4(v4) => METADATA_V4.contains(&v4),
+        IpAddr::V6(v6) => v6 == METADATA_V6,
+    };
+    let (unspecified, link_local, broadcast) = match ip {
+        IpAddr::V4(v4) => (v4.octets()[0] == 0, v4.is_link_local(), v4.is_broadcast()),
+        IpAddr::V6(v6) => (v6.is_unspecified(), v6.is_unicast_link_local(), false),
+    };
+    [
+        (metadata, Range::Metadata),
+        (unspecified, Range::Unspecified),
+        (ip.is_loopback(), Range::Loopback),
+        (link_local, Range::LinkLocal),
+        (ip.is_multicast() || broadcast, Range::Multicast),
+    ]
+    .into_iter()
+    .find_map(|(inside, range)| inside.then_some(range))
+}
+
+/// Ranges that are refused for tenants. `given` counts beside `ip`: what a local NAT64 leads to is local.
+fn private_range(given: IpAddr, ip: IpAddr) -> Option<Range> {
+    let private = match (given, ip) {
+        (IpAddr::V6(v6), _) if LOCAL_NAT64.contains(&v6) => true,
+        (_, IpAddr::V4(v4)) => PRIVATE_V4.iter().any(|net| net.contains(&v4)),
+        (_, IpAddr::V6(v6)) => PRIVATE_V6.iter().any(|net| net.contains(&v6)),
+    };
+    private.then_some(Range::Private)
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unspecified => "an unspecified address",
+            Self::Loopback => "a loopback address",
+            Self::LinkLocal => "a link-local address",
+            Self::Multicast => "a multicast address",
+            Self::Metadata => "the address of a cloud's metadata service",
+            Self::Private => "a private address",
+            Self::ApiServer => "the Kubernetes API server",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPEN: Option<Range> = None;
+
+    fn judged(policy: &AddressPolicy, address: &str, tenancy: Tenancy) -> Option<Range> {
+        match policy.judge(SocketAddr::new(address.parse().unwrap(), 443), tenancy) {
+            Verdict::Allowed => None,
+            Verdict::Refused(range) => Some(range),
+        }
+    }
+
+    #[test]
+    fn every_range_is_judged_as_the_table_says() {
+        use Range::{LinkLocal, Loopback, Metadata, Multicast, Private, Unspecified};
+        // Address, verdict for an administrator's provider, verdict for a tenant's.
+        let table = [
+            ("1.1.1.1", OPEN, OPEN),
+            ("2606:4700:4700::1111", OPEN, OPEN),
+            ("0.0.0.0", Some(Unspecified), Some(Unspecified)),
+            ("0.1.2.3", Some(Unspecified), Some(Unspecified)),
+            ("::", Some(Unspecified), Some(Unspecified)),
+            ("127.0.0.1", Some(Loopback), Some(Loopback)),
+            ("127.255.255.254", Some(Loopback), Some(Loopback)),
+            ("::1", Some(Loopback), Some(Loopback)),
+            ("169.254.169.254", Some(LinkLocal), Some(LinkLocal)),
+            ("169.254.0.0", Some(LinkLocal), Some(LinkLocal)),
+            ("169.253.255.255", OPEN, OPEN),
+            ("fe80::1", Some(LinkLocal), Some(LinkLocal)),
+            ("febf:ffff::1", Some(LinkLocal), Some(LinkLocal)),
+            ("224.0.0.1", Some(Multicast), Some(Multicast)),
+            ("239.255.255.255", Some(Multicast), Some(Multicast)),
+            ("255.255.255.255", Some(Multicast), Some(Multicast)),
+            ("ff02::1", Some(Multicast), Some(Multicast)),
+            ("100.100.100.200", Some(Metadata), Some(Metadata)),
+            ("168.63.129.16", Some(Metadata), Some(Metadata)),
+            ("192.0.0.192", Some(Metadata), Some(Metadata)),
+            ("fd00:ec2::254", Some(Metadata), Some(Metadata)),
+            ("10.0.0.1", OPEN, Some(Private)),
+            ("172.15.255.255", OPEN, OPEN),
+            ("172.16.0.0", OPEN, Some(Private)),
+            ("172.31.255.255", OPEN, Some(Private)),
+            ("172.32.0.0", OPEN, OPEN),
+            ("192.168.1.1", OPEN, Some(Private)),
+            ("100.64.0.1", OPEN, Some(Private)),
+            ("100.127.255.255", OPEN, Some(Private)),
+            ("100.128.0.0", OPEN, OPEN),
+            ("240.0.0.1", OPEN, Some(Private)),
+            ("fc00::1", OPEN, Some(Private)),
+            ("fdff::1", OPEN, Some(Private)),
+            ("fec0::1", OPEN, Some(Private)),
+            ("fe00::1", OPEN, OPEN),
+            // Forms of IPv6 that end at an IPv4 address.
+            ("::ffff:127.0.0.1", Some(Loopback), Some(Loopback)),
+            ("::ffff:169.254.169.254", Some(LinkLocal), Some(LinkLocal)),
+            ("::ffff:10.0.0.1", OPEN, Some(Private)),
+            ("::ffff:1.1.1.1", OPEN, OPEN),
+            ("::127.0.0.1", Some(Loopback), Some(Loopback)),
+            ("64:ff9b::169.254.169.254", Some(LinkLocal), Some(LinkLocal)),
+            ("64:ff9b::a00:1", OPEN, Some(Private)),
+            ("64:ff9b::101:101", OPEN, OPEN),
+            ("64:ff9b:1::7f00:1", Some(Loopback), Some(Loopback)),
+            ("64:ff9b:1::101:101", OPEN, Some(Private)),
+            ("2002:7f00:1::1", Some(Loopback), Some(Loopback)),
+            ("2002:a9fe:a9fe::1", Some(LinkLocal), Some(LinkLocal)),
+        ];
+        let policy = AddressPolicy::default();
+        for (address, cluster, tenant) in table {
+            assert_eq!(judged(&policy, address, Tenancy::Cluster), cluster, "{address} for an administrator");
+            assert_eq!(judged(&policy, address, Tenancy::Tenant), tenant, "{address} for a tenant");
+        }
+    }
+
+    #[test]
+    fn an_allowed_range_opens_itself_and_nothing_beside_it() {
+        let policy = AddressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..AddressPolicy::default() };
+        assert_eq!(judged(&policy, "127.0.0.1", Tenancy::Tenant), OPEN);
+        assert_eq!(judged(&policy, "::ffff:127.0.0.1", Tenancy::Tenant), OPEN);
+        assert_eq!(judged(&policy, "::1", Tenancy::Cluster), Some(Range::Loopback));
+        assert_eq!(judged(&policy, "169.254.169.254", Tenancy::Cluster), Some(Range::LinkLocal));
+    }
+
+    #[test]
+    fn tenants_may_be_let_into_private_ranges_but_not_to_the_metadata_service() {
+        let policy = AddressPolicy { allow_tenant_private: true, ..AddressPolicy::default() };
+        assert_eq!(judged(&policy, "10.1.2.3", Tenancy::Tenant), OPEN);
+        assert_eq!(judged(&policy, "fd00::1", Tenancy::Tenant), OPEN);
+        assert_eq!(judged(&policy, "100.100.100.200", Tenancy::Tenant), Some(Range::Metadata));
+        assert_eq!(judged(&policy, "fd00:ec2::254", Tenancy::Tenant), Some(Range::Metadata));
+    }
+
+    #[test]
+    fn the_api_server_stays_out_of_reach_even_when_everything_is_allowed() {
+        let policy = AddressPolicy {
+            allow: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+            allow_tenant_private: true,
+            api_server: vec!["10.96.0.1:443".parse().unwrap()],
+        };
+        assert_eq!(judged(&policy, "10.96.0.1", Tenancy::Cluster), Some(Range::ApiServer));
+        assert_eq!(judged(&policy, "::ffff:10.96.0.1", Tenancy::Cluster), Some(Range::ApiServer));
+        assert_eq!(judged(&policy, "10.96.0.2", Tenancy::Cluster), OPEN);
+        assert_eq!(policy.judge("10.96.0.1:8443".parse().unwrap(), Tenancy::Cluster), Verdict::Allowed);
+        assert_eq!((policy.guarded_port(443), policy.guarded_port(8443)), (Some(443), None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_mapped_address_is_judged_as_the_address_inside(bits: u32, tenant: bool) {
+            let tenancy = if tenant { Tenancy::Tenant } else { Tenancy::Cluster };
+            let (policy, v4) = (AddressPolicy::default(), Ipv4Addr::from(bits));
+            let nat64 = Ipv6Addr::from((0x64_ff9b_u128 << 96) | u128::from(bits));
+            let plain = policy.judge((v4, 443).into(), tenancy);
+            prop_assert_eq!(plain, policy.judge((v4.to_ipv6_mapped(), 443).into(), tenancy));
+            prop_assert_eq!(plain, policy.judge((nat64, 443).into(), tenancy));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! When a whole provider gets a rest.
+//!
+//! A 429 makes the credential wait that got it; whoever schedules sees to that. A 429 for a *second* credential
+//! within ten seconds means that the provider counts all of us together, and then all wait.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use super::{Admission, LaneId};
+use crate::provider::definition::Origin;
+
+/// Two credentials that are refused within this time stand for all.
+pub const SECOND_REFUSAL_WITHIN: Duration = Duration::from_secs(10);
+/// The longest pause, whatever the provider asks for: it stops every token of that provider, also those of users who
+/// have done nothing. If the provider still refuses after it, two more 429 begin the next.
+pub const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// The pause when the provider does not say how long.
+pub const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub(super) struct Provider {
+    pub lanes: BTreeMap<Origin, LaneId>,
+    pub paused_until: Option<Instant>,
+    refused: Option<(Instant, String)>,
+}
+
+impl Provider {
+    pub(super) fn is_forgotten(&self, now: Instant) -> bool {
+        let refused = self.refused.as_ref().is_some_and(|(at, _)| now < *at + SECOND_REFUSAL_WITHIN);
+        !refused && self.paused_until.is_none_or(|until| until <= now)
+    }
+}
+
+impl Admission {
+    /// Admits none of `provider` until then; afterwards one, and the others at its rate. Never shortens a pause.
+    pub fn pause(&mut self, provider: &str, until: Instant, now: Instant) {
+        let Some(paused) = self.providers.get_mut(provider) else { return };
+        if until <= now || paused.paused_until.is_some_and(|already| already >= until) {
+            return;
+        }
+        paused.paused_until = Some(until);
+        let lanes: Vec<LaneId> = paused.lanes.values().copied().collect();
+        for id in lanes {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.bucket.drain(lane.rate, until);
+            }
+            self.relist(id, now);
+        }
+    }
+
+    /// The provider answered 429 (or 503 with `Retry-After`) to a request with `credential`, which is any text that
+    /// tells credentials apart. Returns whether the provider is paused by that.
+    pub fn rate_limited(
+        &mut self,
+        provider: &str,
+        credential: &str,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) -> bool {
+        let Some(state) = self.providers.get_mut(provider) else { return false };
+        let before = state.refused.replace((now, credential.to_owned()));
+        let second = before.is_some_and(|(at, other)| other != credential && now < at + SECOND_REFUSAL_WITHIN);
+        let pause = retry_after.unwrap_or(DEFAULT_PAUSE).min(MAX_PAUSE);
+        if second {
+            self.pause(provider, now + pause, now);
+        }
+        second && !pause.is_zero()
+    }
+}

@@ -1,0 +1,130 @@
+//! Composition, and the order of shutdown: no new pass, passes in flight, server, process.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use kube::{Client, Config};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Operator,
+    address::AddressPolicy,
+    cluster::Cluster,
+    controller::{self, Schedule},
+    duels::Duels,
+    egress::{Egress, EgressConfig},
+    events::Events,
+    gate::{Gate, OriginLimits},
+    index::Index,
+    key,
+    metrics::Metrics,
+    preflight,
+    rejections::Rejections,
+    server::{Health, Server},
+    settings::{Namespaces, RunArgs},
+    unsaved::Unsaved,
+    watch,
+};
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// When it cannot start; the message says what is missing and what to do.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let mut config = Config::infer().await.context(
+        "no cluster is configured: set KUBECONFIG to a kubeconfig file, or run in a pod with a service account",
+    )?;
+    // The next pass is the retry; kube's own would hold a pass for minutes.
+    config.default_retry = false;
+    let url = config.cluster_url.to_string();
+    let api_server = addresses_of(&config).await;
+    let own_namespace = args.operator_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+    let namespaces = match &args.namespaces {
+        Namespaces::All => Vec::new(),
+        Namespaces::Listed(names) => names.clone(),
+    };
+    preflight::check(&client, &url, &namespaces).await?;
+    let fingerprint_key = key::obtain(&client, &own_namespace).await?;
+    let server = Server::bind(args.listen).await?;
+
+    let index = Arc::new(Index::default());
+    let metrics = Arc::new(Metrics::new(index.clone(), args.object_metrics));
+    let (wake, woken) = mpsc::unbounded_channel();
+    let stopping = CancellationToken::new();
+    let operator = Arc::new(Operator {
+        cluster: Cluster::new(client.clone(), metrics.clone()),
+        index,
+        metrics: metrics.clone(),
+        egress: egress(&args, api_server)?,
+        gate: Gate::new(OriginLimits {
+            requests_per_second: args.origin_requests_per_second,
+            concurrency: args.origin_concurrency,
+        }),
+        rejections: Rejections::default(),
+        unsaved: Unsaved::default(),
+        duels: Duels::default(),
+        events: Events::new(client.clone(), metrics.clone()),
+        fingerprint_key,
+        presets: args.presets.clone(),
+        wake,
+        stopping: stopping.clone(),
+    });
+
+    let schedule = Schedule::default();
+    let alive = schedule.clone();
+    let health = Health::new(move || alive.alive(k8s_openapi::jiff::Timestamp::now()));
+    let serving = CancellationToken::new();
+    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "started");
+    let served = tokio::spawn(server.serve(metrics, health.clone(), serving.clone()));
+    stop_on_signal(stopping)?;
+
+    let progress = watch::start(&operator, &client, &namespaces);
+    controller::run(operator, woken, progress, schedule, health).await;
+    serving.cancel();
+    // The server has a deadline of its own.
+    let _ = served.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn egress(args: &RunArgs, api_server: Vec<SocketAddr>) -> anyhow::Result<Egress> {
+    let addresses = AddressPolicy {
+        allow: args.allow_provider_cidr.clone(),
+        allow_tenant_private: args.allow_tenant_private,
+        api_server,
+    };
+    let config = EgressConfig {
+        addresses,
+        proxy: args.provider_proxy.clone(),
+        no_proxy: args.no_provider_proxy.clone(),
+    };
+    Egress::new(config).context("--provider-proxy cannot be used")
+}
+
+/// Where the API server listens: nobody's token is ever asked for there.
+async fn addresses_of(config: &Config) -> Vec<SocketAddr> {
+    let Some(host) = config.cluster_url.host() else { return Vec::new() };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    tokio::net::lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default()
+}
+
+fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<()> {
+    let what = "cannot listen for signals";
+    let mut terminate = signal(SignalKind::terminate()).context(what)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(what)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop");
+        stopping.cancel();
+    });
+    Ok(())
+}

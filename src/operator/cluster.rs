@@ -1,0 +1,193 @@
+//! The API server, as passes use it: each call has a deadline, is counted, and is one of at most 32 in flight.
+//!
+//! The client's own retries are off: the next pass is the retry.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use kube::Client;
+use tokio::sync::Semaphore;
+
+use super::metrics::Metrics;
+
+/// Deadline of one call. kube has none of its own.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// More requests at once make a thousand objects slower, not faster.
+const IN_FLIGHT: usize = 32;
+/// First issues leave these to renewals, which have something to lose.
+const KEPT_FOR_RENEWALS: usize = 8;
+
+/// Whether a valid token depends on the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    Renewal,
+    FirstIssue,
+}
+
+/// What is called, for messages and metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub verb: &'static str,
+    pub resource: &'static str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+/// A call that did not work. Says what is known for certain and nothing that a body could have said.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {resource} {object}: {problem}")]
+pub struct ApiError {
+    verb: &'static str,
+    resource: &'static str,
+    object: String,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    TimedOut,
+    Answered { code: u16, reason: String, message: String },
+    Failed(&'static str),
+}
+
+/// The one way to the API server.
+pub struct Cluster {
+    pub client: Client,
+    in_flight: Semaphore,
+    first_issues: Semaphore,
+    metrics: Arc<Metrics>,
+}
+
+impl Cluster {
+    #[must_use]
+    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            in_flight: Semaphore::new(IN_FLIGHT),
+            first_issues: Semaphore::new(IN_FLIGHT - KEPT_FOR_RENEWALS),
+            metrics,
+        }
+    }
+
+    /// Makes one call.
+    ///
+    /// # Errors
+    /// When the API server refuses, does not answer in time, or cannot be reached.
+    pub async fn call<T>(
+        &self,
+        urgency: Urgency,
+        target: Target<'_>,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, ApiError> {
+        let closed = "invariant: the semaphores are never closed";
+        let _first = match urgency {
+            Urgency::FirstIssue => Some(self.first_issues.acquire().await.expect(closed)),
+            Urgency::Renewal => None,
+        };
+        let _permit = self.in_flight.acquire().await.expect(closed);
+        let answer = tokio::time::timeout(DEADLINE, call).await;
+        let result = match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Problem::of(&error)),
+            Err(_) => Err(Problem::TimedOut),
+        };
+        let outcome = result.as_ref().err().map_or("ok", Problem::outcome);
+        self.metrics.api_request(target.verb, target.resource, outcome);
+        result.map_err(|problem| ApiError {
+            verb: target.verb,
+            resource: target.resource,
+            object: if target.namespace.is_empty() {
+                target.name.to_owned()
+            } else {
+                format!("{}/{}", target.namespace, target.name)
+            },
+            problem,
+        })
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
+impl ApiError {
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.problem, Problem::Answered { code: 404, .. })
+    }
+
+    /// Somebody else wrote first: a stale resourceVersion, or a name that is taken.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.problem, Problem::Answered { code: 409, .. })
+    }
+
+    /// Whether the same call can work later without anybody's help, or has perhaps worked already.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match &self.problem {
+            Problem::TimedOut | Problem::Failed(_) => true,
+            Problem::Answered { code, .. } => *code == 429 || *code >= 500,
+        }
+    }
+}
+
+/// What is known for certain of a kube error, in words that hold nothing a body could have said.
+#[must_use]
+pub fn problem(error: &kube::Error) -> String {
+    Problem::of(error).to_string()
+}
+
+impl Problem {
+    /// kube's own texts can hold whole response bodies, so only fixed words and the status's own fields are used.
+    fn of(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                let spoken = matches!(status.reason.as_str(), "Forbidden" | "NotFound" | "Conflict" | "AlreadyExists");
+                let message = if spoken { status.message.chars().take(300).collect() } else { String::new() };
+                let known = status.reason.chars().all(|c| c.is_ascii_alphabetic());
+                let reason = if known { status.reason.clone() } else { String::new() };
+                Self::Answered { code: status.code, reason, message }
+            }
+            kube::Error::SerdeError(_) => Self::Failed("the answer is not what a Kubernetes API server sends"),
+            kube::Error::Auth(_) => Self::Failed("authentication failed"),
+            kube::Error::HyperError(_) | kube::Error::Service(_) => Self::Failed("the API server cannot be reached"),
+            _ => Self::Failed("the request failed"),
+        }
+    }
+
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::TimedOut => "timeout",
+            Self::Failed(_) => "failed",
+            Self::Answered { code, .. } => match code {
+                404 => "not_found",
+                409 => "conflict",
+                403 => "forbidden",
+                429 => "throttled",
+                500.. => "server_error",
+                _ => "refused",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => write!(f, "no answer within {} s", DEADLINE.as_secs()),
+            Self::Failed(what) => f.write_str(what),
+            Self::Answered { code, reason, message } => {
+                write!(f, "the API server answered {code}")?;
+                if !reason.is_empty() {
+                    write!(f, " {reason}")?;
+                }
+                if !message.is_empty() {
+                    write!(f, " ({message})")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What all passes share. Nothing in it belongs to any one pass.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cluster::Cluster,
+    duels::Duels,
+    egress::Egress,
+    entry::{Key, Subject},
+    events::Events,
+    gate::Gate,
+    index::Index,
+    metrics::Metrics,
+    rejections::Rejections,
+    settings::AllowedPresets,
+    unsaved::Unsaved,
+};
+use crate::provider::values::FingerprintKey;
+
+/// The operator, put together by `app`.
+pub struct Operator {
+    pub cluster: Cluster,
+    pub index: Arc<Index>,
+    pub metrics: Arc<Metrics>,
+    pub egress: Egress,
+    pub gate: Gate,
+    pub rejections: Rejections,
+    pub unsaved: Unsaved,
+    pub duels: Duels,
+    pub events: Events,
+    pub fingerprint_key: FingerprintKey,
+    pub presets: AllowedPresets,
+    /// Subjects that somebody else's pass has made due.
+    pub wake: mpsc::UnboundedSender<Subject>,
+    /// No new request is begun once this is cancelled.
+    pub stopping: CancellationToken,
+}
+
+impl Operator {
+    /// The one clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub fn wake_tokens(&self, keys: BTreeSet<Key>) {
+        for key in keys {
+            self.wake(Subject::Token(key));
+        }
+    }
+
+    pub fn wake(&self, subject: Subject) {
+        // The receiver is gone only when the operator stops.
+        let _ = self.wake.send(subject);
+    }
+}

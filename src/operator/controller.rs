@@ -1,0 +1,158 @@
+//! The loop: who is due gets a pass. Passes are cheap and unbounded; what is scarce has its own gates.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    Operator,
+    entry::Subject,
+    provider_pass,
+    queue::{Ended, Queue},
+    reconcile::{self, Done},
+    report,
+    server::Health,
+    watch::Progress,
+};
+
+/// All deadlines are looked at by the wall clock at least this often: a suspended machine stops every timer.
+const TICK: Duration = Duration::from_secs(15);
+/// A due pass that was not started for this long means that nothing moves any more.
+const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Longest wait for passes in flight when the operator stops; the kubelet waits 30 s by default.
+const DRAIN: Duration = Duration::from_secs(25);
+/// Longest wait for the labels of namespaces at the start.
+const NAMESPACES_WITHIN: Duration = Duration::from_secs(10);
+
+/// The queue, seen by the loop and by `/livez`.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule(Arc<Mutex<Queue>>);
+
+impl Schedule {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Progress is what is alive, not a socket that answers.
+    ///
+    /// # Errors
+    /// When a due pass was not started for 60 s.
+    pub fn alive(&self, now: Timestamp) -> Result<(), String> {
+        match self.lock().next_due() {
+            Some(due) if due + STUCK_AFTER < now => Err(format!("a pass was due at {due} and was not started")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs until the operator is told to stop, and until the passes in flight have ended.
+pub async fn run(
+    operator: Arc<Operator>,
+    mut woken: mpsc::UnboundedReceiver<Subject>,
+    progress: Arc<Progress>,
+    schedule: Schedule,
+    health: Arc<Health>,
+) {
+    let mut passes = JoinSet::new();
+    if operator.stopping.run_until_cancelled(first_lists(&operator, &progress)).await.is_none() {
+        return;
+    }
+    {
+        let now = operator.now();
+        let mut queue = schedule.lock();
+        operator.index.all_subjects().into_iter().for_each(|subject| queue.wake(subject, now));
+    }
+    tracing::info!(tokens = operator.index.all_tokens().len(), "watching");
+    loop {
+        let failing = progress.failing(operator.now());
+        health.set_ready(failing.is_empty(), format!("failing watches: {}", failing.join(", ")));
+        for subject in schedule.lock().take_due(operator.now()) {
+            passes.spawn(pass(operator.clone(), subject));
+        }
+        tokio::select! {
+            () = operator.stopping.cancelled() => break,
+            Some(subject) = woken.recv() => {
+                let now = operator.now();
+                let mut queue = schedule.lock();
+                queue.wake(subject, now);
+                while let Ok(subject) = woken.try_recv() {
+                    queue.wake(subject, now);
+                }
+            }
+            Some(Ok((subject, how))) = passes.join_next() => schedule.lock().ended(subject, how, operator.now()),
+            () = tokio::time::sleep(until_due(&schedule, operator.now())) => {}
+        }
+    }
+    health.set_ready(false, "stopping");
+    tracing::info!(in_flight = passes.len(), "stopping; passes in flight are finished");
+    let drained = tokio::time::timeout(DRAIN, async { while passes.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(in_flight = passes.len(), "stopping without them: they took too long");
+    }
+}
+
+/// No pass runs before every watch has delivered its first list: what is missing would look as if it were gone.
+async fn first_lists(operator: &Operator, progress: &Progress) {
+    progress.completed().await;
+    if operator.index.needs_namespaces()
+        && tokio::time::timeout(NAMESPACES_WITHIN, progress.namespaces_listed()).await.is_err()
+    {
+        tracing::warn!("the labels of namespaces could not be listed yet; providers that select by them have to wait");
+    }
+    // What is remembered of refused credentials counts before the first login.
+    operator.index.visit_sessions(|key, facts| {
+        if let Some(failure) = &facts.login_failure {
+            operator.rejections.remember(failure, key);
+        }
+    });
+}
+
+fn until_due(schedule: &Schedule, now: Timestamp) -> Duration {
+    let due = schedule.lock().next_due();
+    due.map_or(TICK, |due| Duration::try_from(due.duration_since(now)).unwrap_or_default().min(TICK))
+}
+
+async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
+    let started = Instant::now();
+    let ended = match &subject {
+        Subject::Provider(key) => {
+            let result = AssertUnwindSafe(provider_pass::reconcile(&operator, key)).catch_unwind().await;
+            result.map(|result| match result {
+                Ok(written) => {
+                    if written {
+                        tracing::info!(provider = %key, "reported on the provider");
+                    }
+                    Ended::Until(None)
+                }
+                Err(error) if error.is_conflict() || error.is_not_found() => Ended::Until(None),
+                Err(error) => {
+                    tracing::warn!(provider = %key, %error, "cannot report on the provider");
+                    Ended::Failed
+                }
+            })
+        }
+        Subject::Token(key) => {
+            let mut done = Done::default();
+            let result = AssertUnwindSafe(reconcile::reconcile(&operator, key, &mut done)).catch_unwind().await;
+            result.map(|result| {
+                report::told(&operator, key, &done, &result, started.elapsed());
+                match result {
+                    Ok(()) => done.ended(),
+                    Err(error) if error.is_race() => Ended::Raced,
+                    Err(_) => Ended::Failed,
+                }
+            })
+        }
+    };
+    let ended = ended.unwrap_or_else(|_| {
+        report::panicked(&operator, &subject, started.elapsed());
+        Ended::Failed
+    });
+    (subject, ended)
+}

@@ -1,0 +1,126 @@
+//! A few HTTP clients: one for each way out that may not share connections with another.
+//!
+//! A client holds the open connections. Two providers share one if they have the same tenancy and the same TLS; what
+//! a tenant's URL may reach is then settled by the resolver inside the client, and no connection crosses over.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{Client, ClientBuilder, Proxy, redirect, retry, tls};
+
+use super::lookup::{Lookup, Rules, Vetting};
+use crate::operator::{
+    address::{AddressPolicy, Tenancy},
+    tls::{Identity, TlsMaterial},
+};
+
+/// Resolving, connecting and TLS together.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shorter than the 60 s after which common load balancers close: the fewer requests meet a closing connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_PER_HOST: usize = 8;
+/// Each client costs some 200 kB for its authorities.
+const MAX_CLIENTS: usize = 32;
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// How a request leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Route {
+    /// The name is resolved here and its addresses are judged.
+    Direct { tenancy: Tenancy, plain: bool, guarded_port: Option<u16> },
+    /// By `CONNECT`; names are the proxy's to resolve.
+    Proxy,
+}
+
+/// Clients by route and TLS; the least recently used goes when there are too many.
+pub(super) struct Clients {
+    policy: Arc<AddressPolicy>,
+    lookup: Arc<dyn Lookup>,
+    proxy: Option<Proxy>,
+    built: Mutex<Built>,
+}
+
+type Key = (Route, Option<Identity>, Option<Identity>);
+
+#[derive(Default)]
+struct Built {
+    clients: HashMap<Key, (Client, u64)>,
+    uses: u64,
+}
+
+impl Clients {
+    pub(super) fn new(policy: Arc<AddressPolicy>, lookup: Arc<dyn Lookup>, proxy: Option<Proxy>) -> Self {
+        Self { policy, lookup, proxy, built: Mutex::default() }
+    }
+
+    /// The client for `route` and `tls`; built at its first use, because one that is never used would only cost memory.
+    pub(super) fn get(&self, route: Route, tls: &TlsMaterial) -> Result<Client, reqwest::Error> {
+        let (authorities, presented) = tls.identities();
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.uses += 1;
+        let now = built.uses;
+        if let Some((client, used)) = built.clients.get_mut(&(route, authorities, presented)) {
+            *used = now;
+            return Ok(client.clone());
+        }
+        let client = self.build(route, tls)?;
+        built.make_room();
+        built.clients.insert((route, authorities, presented), (client.clone(), now));
+        Ok(client)
+    }
+
+    fn build(&self, route: Route, material: &TlsMaterial) -> Result<Client, reqwest::Error> {
+        let rules = match route {
+            Route::Direct { tenancy, guarded_port, .. } => {
+                Some(Rules { policy: Arc::clone(&self.policy), tenancy, guarded_port })
+            }
+            Route::Proxy => None,
+        };
+        let builder = bounded(Client::builder()).dns_resolver(Vetting { lookup: Arc::clone(&self.lookup), rules });
+        let builder = match (&material.ca_bundle, route) {
+            (Some(bundle), _) => builder.tls_certs_only(bundle.certificates()),
+            (None, Route::Direct { plain: true, .. }) => builder.tls_certs_only([]),
+            (None, _) => builder,
+        };
+        let builder = match &material.client_certificate {
+            Some(certificate) => builder.identity(certificate.presented()),
+            None => builder,
+        };
+        match (route, &self.proxy) {
+            (Route::Proxy, Some(proxy)) => builder.proxy(proxy.clone()).build(),
+            _ => builder.build(),
+        }
+    }
+}
+
+impl Built {
+    fn make_room(&mut self) {
+        if self.clients.len() < MAX_CLIENTS {
+            return;
+        }
+        let oldest = self.clients.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
+        if let Some(key) = oldest {
+            self.clients.remove(&key);
+        }
+    }
+}
+
+/// What holds for every client. `no_proxy` comes before a proxy of ours is added: it switches off those of the
+/// environment.
+fn bounded(builder: ClientBuilder) -> ClientBuilder {
+    builder
+        .no_proxy()
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .http1_only()
+        .tls_version_min(tls::Version::TLS_1_2)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .referer(false)
+}

@@ -1,0 +1,326 @@
+//! One request to a provider, from the intent to the stored answer.
+//!
+//! The order is the refresh-token protocol: intent, request, session; output and status follow in the pass. An answer
+//! that cannot be stored is kept in memory until it can.
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Operator, act, cluster::ApiError, pass::Pass, route::Route};
+use crate::{
+    api::{
+        http::{FailureClass, Operation, Reuse},
+        reasons,
+    },
+    provider::{
+        grant::{Failure, Grant},
+        interpret::interpret,
+        render::render,
+        values::{Credentials, Values},
+    },
+    token::{
+        decide::Call,
+        facts::{FailureRecord, Intent, SeenCredentials},
+        observation::{CredentialsView, Rejection, Seen},
+        schedule::{self, Attempt},
+        session::{Circumstances, Session},
+    },
+};
+
+/// How long an answer is offered to an API server that does not take it, before the pass gives up and keeps it.
+const STORE_AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// What came of a request, for the report.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: Operation,
+    /// `None`: tokens were given.
+    pub failure: Option<(FailureClass, String)>,
+    pub took: Duration,
+}
+
+/// What the provider's answer means for the session.
+enum Answer {
+    Granted(Grant),
+    /// The session cannot be refreshed any more: a login follows at once.
+    Ended(Failure),
+    Failed(Failure),
+}
+
+/// Asks the provider once, and stores what came of it.
+///
+/// # Errors
+/// When the intent or the answer cannot be stored. After the provider has answered, the answer is kept.
+pub async fn exchange(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Asked, ApiError> {
+    if let Some(count) = call.intent {
+        record_intent(operator, pass, route, call.operation, count).await?;
+    }
+    let started = Instant::now();
+    let answer = ask(operator, pass, route, call.operation).await;
+    let took = started.elapsed();
+    let failure = match &answer {
+        Answer::Granted(_) => None,
+        Answer::Ended(failure) | Answer::Failed(failure) => Some((failure.class, failure.message.clone())),
+    };
+    let outcome = failure.as_ref().map_or(Ok(()), |(class, _)| Err(*class));
+    operator.metrics.provider_request(&route.key.to_string(), call.operation, outcome, took);
+    store_answer(operator, pass, route, call, answer).await?;
+    Ok(Asked { operation: call.operation, failure, took })
+}
+
+/// Remembers with this session, too, what another ApiToken's attempt has shown of the same credentials.
+///
+/// # Errors
+/// As [`act::store_session`].
+pub async fn adopt(operator: &Operator, pass: &mut Pass, route: &Route, rejection: &Rejection) -> Result<(), ApiError> {
+    let record = FailureRecord {
+        class: FailureClass::Rejected,
+        count: rejection.count,
+        at: rejection.at,
+        next_at: rejection.next_at,
+        reason: rejection.reason.clone(),
+        message: rejection.message.clone(),
+        ..blank_record(pass, route)
+    };
+    let credentials = pass.seen.credentials_content().cloned();
+    let session = current_session(pass).failed(Operation::Login, record, credentials);
+    act::store_session(operator, pass, session).await
+}
+
+async fn record_intent(
+    operator: &Operator,
+    pass: &mut Pass,
+    route: &Route,
+    operation: Operation,
+    count: u32,
+) -> Result<(), ApiError> {
+    let intent = Intent {
+        id: random_id(),
+        operation,
+        at: schedule::whole_seconds(operator.now()),
+        count,
+        provider_fingerprint: route.view.fingerprint.clone(),
+        credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
+    };
+    let session = current_session(pass).intending(intent);
+    act::store_session(operator, pass, session).await
+}
+
+async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {
+    let definition = &route.view.definition;
+    let none = Credentials::default();
+    let session = pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
+    let session = session.filter(|_| operation == Operation::Refresh);
+    let values = Values {
+        credentials: pass.credentials.as_ref().unwrap_or(&none),
+        parameters: &route.view.parameters,
+        uid: &pass.token.uid,
+        session,
+    };
+    let request = match render(definition, operation, &values, &random_id()) {
+        Ok(request) => request,
+        Err(error) => return Answer::Failed(error.into()),
+    };
+    let one_time = operation == Operation::Refresh
+        && definition.refresh.as_ref().is_some_and(|refresh| refresh.reuse == Reuse::OneTime);
+    let sent = operator.egress.send(request, &route.tls, route.tenancy, definition.limits.timeout, || operator.now());
+    match sent.await {
+        Ok(reply) => match interpret(definition, operation, &reply, session) {
+            Ok(grant) => Answer::Granted(grant),
+            Err(failure) => refused(operation, failure, one_time),
+        },
+        Err(unanswered) => {
+            let maybe_spent = one_time && unanswered.request_was_sent();
+            let failure = Failure {
+                class: unanswered.class(),
+                reason: None,
+                status: None,
+                message: unanswered.to_string(),
+                retry_after: None,
+            };
+            refused(operation, failure, maybe_spent)
+        }
+    }
+}
+
+/// A one-time token that may have been taken is not presented again to find out (RFC 9700 section 4.14).
+fn refused(operation: Operation, failure: Failure, maybe_spent: bool) -> Answer {
+    match failure.class {
+        FailureClass::SessionOver if operation == Operation::Refresh => Answer::Ended(failure),
+        FailureClass::Transient if maybe_spent => Answer::Ended(failure),
+        _ => Answer::Failed(failure),
+    }
+}
+
+async fn store_answer(
+    operator: &Operator,
+    pass: &mut Pass,
+    route: &Route,
+    call: Call,
+    answer: Answer,
+) -> Result<(), ApiError> {
+    let mut session = current_session(pass);
+    session.facts.handled_request.clone_from(&pass.token.refresh_requested);
+    let seen = pass.seen.credentials_content().cloned();
+    let session = match answer {
+        Answer::Granted(grant) => {
+            note_success(operator, route, call.operation, &grant, seen.as_ref());
+            session.granted(grant, circumstances(route, call, seen))
+        }
+        Answer::Ended(_) => {
+            // Not stored: a login follows in this pass, and its outcome is.
+            let session = session.ended();
+            pass.seen.session = Seen::There(session.facts.clone());
+            if let Some(stored) = &mut pass.stored {
+                stored.session = session;
+            }
+            return Ok(());
+        }
+        Answer::Failed(failure) => {
+            let record = record_of(operator, pass, route, call.operation, failure);
+            operator.rejections.remember(&record, &pass.key);
+            session.failed(call.operation, record, seen)
+        }
+    };
+    store_until_stored(operator, pass, session).await
+}
+
+/// Tries for a moment; then the answer is kept in memory for the passes to come, unless somebody else wrote.
+async fn store_until_stored(operator: &Operator, pass: &mut Pass, session: Session) -> Result<(), ApiError> {
+    let uid = pass.token.uid.clone();
+    let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
+    for pause in STORE_AGAIN_AFTER {
+        match act::store_session(operator, pass, session.clone()).await {
+            Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+            Err(error) => {
+                if !error.is_conflict() && !error.is_not_found() {
+                    operator.unsaved.keep(&uid, base, session);
+                }
+                return Err(error);
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+    operator.unsaved.keep(&uid, base, session.clone());
+    act::store_session(operator, pass, session).await?;
+    operator.unsaved.forget(&uid);
+    Ok(())
+}
+
+fn circumstances(route: &Route, call: Call, credentials: Option<SeenCredentials>) -> Circumstances {
+    let definition = &route.view.definition;
+    let suggested = definition.output.iter().map(|(key, template)| (key.clone(), template.source().to_owned()));
+    Circumstances {
+        id: random_id(),
+        operation: call.operation,
+        was_due: call.was_due,
+        provider_fingerprint: route.view.fingerprint.clone(),
+        credentials,
+        session_limit: definition.refresh.as_ref().and_then(|refresh| refresh.session_limit),
+        suggested_output: suggested.collect(),
+    }
+}
+
+fn note_success(
+    operator: &Operator,
+    route: &Route,
+    operation: Operation,
+    grant: &Grant,
+    credentials: Option<&SeenCredentials>,
+) {
+    if let Some(offset) = grant.clock_offset {
+        operator.metrics.clock_offset(&route.key.to_string(), offset.as_secs_f64());
+    }
+    if let (Operation::Login, Some(credentials)) = (operation, credentials) {
+        let origin = route.view.definition.origin().to_string();
+        operator.wake_tokens(operator.rejections.accept(&origin, &credentials.fingerprint));
+    }
+}
+
+fn record_of(operator: &Operator, pass: &Pass, route: &Route, operation: Operation, failure: Failure) -> FailureRecord {
+    // The API server keeps whole seconds; a fraction would make every comparison with it fail.
+    let now = schedule::whole_seconds(operator.now());
+    let blank = blank_record(pass, route);
+    let facts = pass.seen.facts();
+    let same = |old: &&FailureRecord| {
+        old.class == failure.class && old.credentials_fingerprint == blank.credentials_fingerprint
+    };
+    let before = facts.and_then(|facts| facts.failure(operation)).filter(same).map_or(0, |old| old.count);
+    let before = pass.seen.rejection.as_ref().map_or(before, |rejection| before.max(rejection.count));
+    let count = before.saturating_add(1);
+    if failure.class == FailureClass::RateLimited {
+        let credential = blank.credentials_fingerprint.as_deref().unwrap_or(&pass.token.uid);
+        operator.gate.rate_limited(&route.key.to_string(), credential, failure.retry_after);
+    }
+    let attempt = Attempt {
+        class: failure.class,
+        count,
+        now,
+        expires_at: facts.and_then(|facts| facts.issued.as_ref()).map(|issued| issued.expires_at),
+        retry_after: failure.retry_after.map(|wait| wait.as_secs()),
+        uid: &pass.token.uid,
+    };
+    FailureRecord {
+        class: failure.class,
+        count,
+        at: now,
+        next_at: schedule::next_attempt(&attempt),
+        reason: reason_of(failure.class).to_owned(),
+        message: explained(pass, &failure),
+        ..blank
+    }
+}
+
+/// The failure in words, with the commonest mistake if it may have been made.
+fn explained(pass: &Pass, failure: &Failure) -> String {
+    let mut message = match &failure.reason {
+        Some(reason) => format!("{reason}: {}", failure.message),
+        None => failure.message.clone(),
+    };
+    let CredentialsView::There { untrimmed, .. } = &pass.seen.credentials else { return message };
+    if !untrimmed.is_empty() && matches!(failure.class, FailureClass::Rejected | FailureClass::Misconfigured) {
+        message.push_str("; note that the value of ");
+        message.push_str(&untrimmed.join(", "));
+        message.push_str(" ends in white space, such as the newline that echo adds");
+    }
+    message
+}
+
+fn blank_record(pass: &Pass, route: &Route) -> FailureRecord {
+    FailureRecord {
+        class: FailureClass::Transient,
+        count: 0,
+        at: Timestamp::UNIX_EPOCH,
+        next_at: Timestamp::UNIX_EPOCH,
+        reason: String::new(),
+        message: String::new(),
+        provider_fingerprint: route.view.fingerprint.clone(),
+        credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
+        origin: route.view.definition.origin().to_string(),
+        spec_mark: pass.seen.token.spec_mark.clone(),
+    }
+}
+
+const fn reason_of(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Rejected => reasons::CREDENTIALS_REJECTED,
+        FailureClass::RateLimited => reasons::RATE_LIMITED,
+        FailureClass::Misconfigured => reasons::RESPONSE_INVALID,
+        FailureClass::Transient | FailureClass::SessionOver => reasons::PROVIDER_UNAVAILABLE,
+    }
+}
+
+fn current_session(pass: &Pass) -> Session {
+    pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default()
+}
+
+/// 128 random bits: names of grants and intents, boundaries of multipart bodies.
+fn random_id() -> String {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes).expect("invariant: the system's random source works");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}

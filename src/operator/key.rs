@@ -1,0 +1,68 @@
+//! The key of the credentials fingerprints: made once, kept in a Secret of the operator's own namespace.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::rand;
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, Client, api::PostParams};
+
+use super::cluster;
+use crate::{
+    api::names::{FIELD_MANAGER, KEY_SECRET},
+    provider::values::FingerprintKey,
+};
+
+/// Key of the Secret's data.
+const DATA_KEY: &str = "key";
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("cannot {verb} Secret {namespace}/{KEY_SECRET}, which holds the operator's key: {problem}")]
+    Api { verb: &'static str, namespace: String, problem: String },
+    #[error("Secret {0}/{KEY_SECRET} does not hold 32 bytes under {DATA_KEY:?}: delete it, and it is made anew (each ApiToken logs in once more)")]
+    Malformed(String),
+}
+
+/// Reads the key, or makes it if this is the first start.
+///
+/// # Errors
+/// When the Secret can be neither read nor made, or holds something else.
+pub async fn obtain(client: &Client, namespace: &str) -> Result<FingerprintKey, KeyError> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    if let Some(key) = read(&secrets, namespace).await? {
+        return Ok(key);
+    }
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).expect("invariant: the system's random source works");
+    let secret = Secret {
+        metadata: ObjectMeta { name: Some(KEY_SECRET.to_owned()), ..ObjectMeta::default() },
+        type_: Some("Opaque".to_owned()),
+        data: Some(BTreeMap::from([(DATA_KEY.to_owned(), ByteString(bytes.to_vec()))])),
+        ..Secret::default()
+    };
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match secrets.create(&params, &secret).await {
+        Ok(_) => Ok(FingerprintKey::new(&bytes)),
+        // Another replica was first: its key counts.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            read(&secrets, namespace).await?.ok_or_else(|| KeyError::Malformed(namespace.to_owned()))
+        }
+        Err(error) => Err(api_error("create", namespace, &error)),
+    }
+}
+
+async fn read(secrets: &Api<Secret>, namespace: &str) -> Result<Option<FingerprintKey>, KeyError> {
+    let secret = match secrets.get(KEY_SECRET).await {
+        Ok(secret) => secret,
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
+        Err(error) => return Err(api_error("get", namespace, &error)),
+    };
+    let bytes = secret.data.and_then(|mut data| data.remove(DATA_KEY)).map(|bytes| bytes.0);
+    let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.map(|bytes| Some(FingerprintKey::new(&bytes))).ok_or_else(|| KeyError::Malformed(namespace.to_owned()))
+}
+
+fn api_error(verb: &'static str, namespace: &str, error: &kube::Error) -> KeyError {
+    KeyError::Api { verb, namespace: namespace.to_owned(), problem: cluster::problem(error) }
+}

@@ -1,0 +1,56 @@
+//! One pass over one ApiToken: what it found, and what it carries from reading to writing.
+//!
+//! Each pass has its own; nothing of it outlives the pass but what was written.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    cluster::Urgency,
+    entry::{Key, TokenEntry},
+    route::Route,
+};
+use crate::{
+    provider::values::Credentials,
+    token::{observation::Observation, session::Session},
+};
+
+/// What a pass knows.
+pub struct Pass {
+    pub key: Key,
+    pub token: Arc<TokenEntry>,
+    /// The provider, where it may be used.
+    pub route: Option<Route>,
+    pub seen: Observation,
+    /// The session as it is stored, once it was read.
+    pub stored: Option<Stored>,
+    /// The credentials, where they were read.
+    pub credentials: Option<Credentials>,
+    /// When the objects themselves were read; `None` while the pass knows only what the index knows.
+    pub read_at: Option<Instant>,
+}
+
+/// The session Secret as a quorum read or our own write has shown it.
+#[derive(Clone)]
+pub struct Stored {
+    /// Absent before the first write.
+    pub at: Option<Version>,
+    pub session: Session,
+}
+
+/// One version of one incarnation of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub uid: String,
+    pub resource_version: String,
+}
+
+impl Pass {
+    /// Whether a valid token depends on this pass.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        match self.seen.facts() {
+            Some(facts) if facts.issued.is_some() => Urgency::Renewal,
+            _ => Urgency::FirstIssue,
+        }
+    }
+}

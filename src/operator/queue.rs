@@ -1,0 +1,131 @@
+//! Who is due, and when. Plain data: the controller feeds it and asks it; it holds no timer.
+//!
+//! Times are wall-clock times, so that a machine that was suspended finds at its next tick what became due meanwhile.
+//! One subject never runs twice at once: what happens during a pass makes it due again at its end.
+
+use std::collections::{BTreeSet, HashMap};
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::entry::Subject;
+use crate::token::schedule;
+
+/// First wait after a pass that failed; doubled each time.
+const FIRST_BACKOFF: f64 = 0.5;
+/// Longest wait after a pass that failed, in seconds.
+const MOST_BACKOFF: f64 = 60.0;
+
+/// The due times of all subjects.
+#[derive(Debug, Default)]
+pub struct Queue {
+    due: BTreeSet<(Timestamp, Subject)>,
+    states: HashMap<Subject, State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    due: Option<Timestamp>,
+    running: bool,
+    /// Something happened while the pass was running.
+    again: bool,
+    failures: u32,
+}
+
+/// How a pass ended, as far as the queue cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Look again at this time; `None`: only when something happens.
+    Until(Option<Timestamp>),
+    /// The object is gone.
+    Gone,
+    /// Somebody else wrote first: read again at once.
+    Raced,
+    Failed,
+}
+
+impl Queue {
+    /// Something happened that concerns the subject.
+    pub fn wake(&mut self, subject: Subject, now: Timestamp) {
+        let state = self.states.entry(subject.clone()).or_default();
+        if state.running {
+            state.again = true;
+            return;
+        }
+        // An event ends a back-off: what failed may have been mended.
+        self.schedule(subject, Some(now));
+    }
+
+    /// Takes everything that is due, the longest overdue first.
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<Subject> {
+        let mut taken = Vec::new();
+        while let Some((at, _)) = self.due.first()
+            && *at <= now
+        {
+            let Some((_, subject)) = self.due.pop_first() else { break };
+            if let Some(state) = self.states.get_mut(&subject) {
+                state.due = None;
+                state.running = true;
+            }
+            taken.push(subject);
+        }
+        taken
+    }
+
+    /// A pass has ended.
+    pub fn ended(&mut self, subject: Subject, how: Ended, now: Timestamp) {
+        let Some(state) = self.states.get_mut(&subject) else { return };
+        state.running = false;
+        let again = std::mem::take(&mut state.again);
+        state.failures = match how {
+            Ended::Failed => state.failures.saturating_add(1),
+            Ended::Raced => state.failures,
+            Ended::Until(_) | Ended::Gone => 0,
+        };
+        let failures = state.failures;
+        let next = match how {
+            _ if again => Some(now),
+            Ended::Until(at) => at,
+            Ended::Gone => {
+                self.states.remove(&subject);
+                return;
+            }
+            Ended::Raced => Some(now + SignedDuration::from_millis(20)),
+            Ended::Failed => Some(now + backoff(&subject, failures)),
+        };
+        self.schedule(subject, next);
+    }
+
+    /// When the next subject is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// How many are waiting for their time, and how many are in a pass.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    fn schedule(&mut self, subject: Subject, at: Option<Timestamp>) {
+        let state = self.states.entry(subject.clone()).or_default();
+        if let Some(old) = std::mem::replace(&mut state.due, at) {
+            self.due.remove(&(old, subject.clone()));
+        }
+        if let Some(at) = at {
+            self.due.insert((at, subject));
+        }
+    }
+}
+
+fn backoff(subject: &Subject, failures: u32) -> SignedDuration {
+    let exponent = i32::try_from(failures.saturating_sub(1).min(16)).unwrap_or(16);
+    let most = (FIRST_BACKOFF * 2f64.powi(exponent)).min(MOST_BACKOFF);
+    let jitter = 1.0 - 0.5 * schedule::fraction(&subject.to_string(), &failures.to_string());
+    SignedDuration::try_from_secs_f64(most * jitter).unwrap_or(SignedDuration::from_secs(60))
+}

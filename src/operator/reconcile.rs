@@ -1,0 +1,266 @@
+//! A whole pass over one ApiToken: observe, decide, act; session, output, status.
+//!
+//! Contains neither metrics nor events: what a pass did is its return value, and `report` tells it.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Operator, act,
+    cluster::ApiError,
+    entry::Key,
+    exchange::{self, Asked},
+    gate::{Ask, Permit},
+    observe::{self, ObserveError},
+    pass::Pass,
+    project,
+    queue::Ended,
+    route::Route,
+};
+use crate::{
+    api::{ApiTokenStatus, http::Operation},
+    token::{
+        decide::{Call, Decision, Next, OutputStep, Wait, decide},
+        observation::{CredentialsView, Observation},
+        status,
+    },
+};
+
+/// A refused refresh is followed by one login; each needs a read at most. More steps mean that the world moves faster
+/// than the pass: it starts again.
+const MOST_STEPS: usize = 8;
+/// What was read longer ago than this is read again before the provider is asked.
+const STILL_FRESH: Duration = Duration::from_millis(250);
+/// The deadline of a first issue, for the order in which the gate admits.
+const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why a pass did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    #[error("the operator is stopping")]
+    Stopping,
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub asked: Vec<Asked>,
+    pub adopted: bool,
+    pub projected: bool,
+    /// The output is written again and again by somebody else; it is left alone for a while.
+    pub contested: bool,
+    pub status: Option<(ApiTokenStatus, ApiTokenStatus)>,
+    /// When to look again; `None`: the object is gone, or only an event can change anything.
+    pub until: Option<Timestamp>,
+    pub gone: bool,
+    pub raced: bool,
+}
+
+/// Brings one ApiToken as far as it can be brought now.
+///
+/// # Errors
+/// When the API server does not do its part. What was done before stays recorded in `done`.
+pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Result<(), PassError> {
+    let Some(mut pass) = observe::glance(operator, key, operator.now()) else {
+        done.gone = true;
+        return Ok(());
+    };
+    let Some(wait) = settle(operator, &mut pass, done).await? else {
+        done.raced = true;
+        return Ok(());
+    };
+    let now = operator.now();
+    let new = status::report(&pass.token.status, &pass.seen, &wait, now);
+    if !pass.seen.token.deleting && act::report(operator, &pass, &new, now).await? {
+        done.status = Some(((*pass.token.status).clone(), new));
+    }
+    done.until = wait.until;
+    Ok(())
+}
+
+/// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
+async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result<Option<Wait>, PassError> {
+    let mut permit: Option<Admitted> = None;
+    for _ in 0..MOST_STEPS {
+        let Decision { output, next } = decide(&pass.seen, operator.now());
+        match (next, pass.route.clone()) {
+            (Next::Wait(wait), _) => {
+                drop(permit.take());
+                return finish(operator, pass, output, wait, done).await;
+            }
+            (Next::Call(call), Some(route)) => match &permit {
+                // Admitted: what was read is either fresh or read again, and still says so.
+                Some(admitted) if admitted.may_send(pass, call) => {
+                    done.asked.push(exchange::exchange(operator, pass, &route, call).await?);
+                    permit = None;
+                }
+                Some(admitted) if !admitted.fresh(pass) => {
+                    if !look_again(operator, pass, wants_credentials(&route, call)).await? {
+                        return Ok(None);
+                    }
+                }
+                Some(_) => observe::fetch_credentials(operator, pass, operator.now()).await?,
+                None => permit = Some(admit(operator, pass, &route, call).await?),
+            },
+            (Next::Adopt(rejection), Some(route)) => {
+                if pass.stored.is_none() {
+                    if !look_again(operator, pass, false).await? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+                exchange::adopt(operator, pass, &route, &rejection).await?;
+                done.adopted = true;
+            }
+            (Next::Look | Next::Call(_) | Next::Adopt(_), _) => {
+                if pass.stored.is_some() || !look_again(operator, pass, false).await? {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The last step: the output, when it has to be written.
+async fn finish(
+    operator: &Operator,
+    pass: &mut Pass,
+    output: OutputStep,
+    mut wait: Wait,
+    done: &mut Done,
+) -> Result<Option<Wait>, PassError> {
+    if output == OutputStep::Keep {
+        return Ok(Some(wait));
+    }
+    let now = operator.now();
+    if let Some(until) = operator.duels.is_contested(&pass.token.uid, now) {
+        done.contested = true;
+        wait.until = Some(wait.until.map_or(until, |at| at.min(until)));
+        return Ok(Some(wait));
+    }
+    if pass.stored.is_none() && !look_again(operator, pass, false).await? {
+        return Ok(None);
+    }
+    operator.duels.note(pass, now);
+    project::project(operator, pass).await?;
+    done.projected = true;
+    // What is waited for can have changed with what was read.
+    match decide(&pass.seen, operator.now()) {
+        Decision { output: OutputStep::Keep, next: Next::Wait(wait) } => Ok(Some(wait)),
+        _ => Ok(None),
+    }
+}
+
+/// Reads everything anew into the pass. `false`: the ApiToken is gone.
+async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: bool) -> Result<bool, PassError> {
+    let Some(read) = observe::look(operator, &pass.key, wants_credentials, operator.now()).await? else {
+        return Ok(false);
+    };
+    *pass = read;
+    // An answer that could not be stored before comes first: nothing may be asked before it is safe.
+    let Some(stored) = &pass.stored else { return Ok(true) };
+    if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
+        act::store_session(operator, pass, answer).await?;
+        operator.unsaved.forget(&pass.token.uid);
+    }
+    Ok(true)
+}
+
+/// A place at the provider, and since when the pass has it.
+struct Admitted {
+    _permit: Permit,
+    at: Instant,
+    waited: Duration,
+}
+
+async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Admitted, PassError> {
+    let asked = Instant::now();
+    let ask = ask(operator, &pass.seen, route, call);
+    let permit = tokio::select! {
+        biased;
+        () = operator.stopping.cancelled() => return Err(PassError::Stopping),
+        permit = operator.gate.admit(ask) => permit,
+    };
+    let admitted = Admitted { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
+    // Who held the lock before may have found out that these credentials are refused.
+    observe::remember_rejection(operator, pass);
+    Ok(admitted)
+}
+
+impl Admitted {
+    /// What the pass has read can still be relied on.
+    fn fresh(&self, pass: &Pass) -> bool {
+        pass.read_at.is_some_and(|read| read >= self.at || self.waited < STILL_FRESH)
+    }
+
+    fn may_send(&self, pass: &Pass, call: Call) -> bool {
+        let has_credentials = pass.credentials.is_some()
+            || matches!(pass.seen.credentials, CredentialsView::NotNeeded)
+            || !pass.route.as_ref().is_some_and(|route| wants_credentials(route, call));
+        self.fresh(pass) && has_credentials
+    }
+}
+
+fn ask(operator: &Operator, seen: &Observation, route: &Route, call: Call) -> Ask {
+    let issued = seen.facts().and_then(|facts| facts.issued.as_ref());
+    let deadline = issued.map_or_else(|| seen.token.created_at + FIRST_ISSUE_WITHIN, |issued| issued.expires_at);
+    let definition = &route.view.definition;
+    let secret = match &seen.credentials {
+        CredentialsView::There { uid, .. } => uid.clone(),
+        _ => seen.token.uid.clone(),
+    };
+    let mut locks = vec![secret];
+    if let (Operation::Login, Some(content)) = (call.operation, seen.credentials_content()) {
+        let origin = definition.origin().to_string();
+        // Until somebody has been let in with them, the same values are tried by one at a time, whoever holds them.
+        if !operator.rejections.is_accepted(&origin, &content.fingerprint) {
+            locks.push(format!("{origin} {}", content.fingerprint));
+        }
+    }
+    Ask {
+        provider: route.key.to_string(),
+        origin: definition.origin().clone(),
+        limits: definition.limits.clone(),
+        namespace: seen.token.namespace.clone(),
+        deadline,
+        locks,
+    }
+}
+
+fn wants_credentials(route: &Route, call: Call) -> bool {
+    let definition = &route.view.definition;
+    match call.operation {
+        Operation::Login => !definition.login_credentials().is_empty(),
+        Operation::Refresh => !definition.refresh_uses().credentials.is_empty(),
+    }
+}
+
+impl Done {
+    /// How the pass ended, for the queue.
+    #[must_use]
+    pub fn ended(&self) -> Ended {
+        match self {
+            Self { gone: true, .. } => Ended::Gone,
+            Self { raced: true, .. } => Ended::Raced,
+            Self { until, .. } => Ended::Until(*until),
+        }
+    }
+}
+
+impl PassError {
+    /// Somebody else wrote first: nothing is wrong, read again.
+    #[must_use]
+    pub fn is_race(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_conflict() || error.is_not_found(),
+            Self::Observe(ObserveError::Api(error)) => error.is_conflict(),
+            Self::Observe(_) | Self::Stopping => false,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Which credentials a provider has refused, and which it has accepted: in all namespaces together.
+//!
+//! Keyed by where they are sent and by the keyed hash of their values, so that a wrong password is tried once, however
+//! many ApiTokens and Secrets repeat it. The sessions remember it across restarts; this is their sum in memory.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, MutexGuard},
+};
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::entry::Key;
+use crate::{
+    api::http::FailureClass,
+    token::{facts::FailureRecord, observation::Rejection},
+};
+
+/// An entry that nobody has renewed for this long after its probe was due is of no use to anybody.
+const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+#[derive(Debug, Default)]
+pub struct Rejections {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    refused: HashMap<Tried, Entry>,
+    accepted: HashSet<Tried>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Tried {
+    origin: String,
+    fingerprint: String,
+}
+
+#[derive(Debug)]
+struct Entry {
+    rejection: Rejection,
+    /// Who waits for the probe, to be told when somebody else's attempt is accepted.
+    held: BTreeSet<Key>,
+}
+
+impl Rejections {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What is remembered of these credentials; `key` is noted as waiting.
+    #[must_use]
+    pub fn of(&self, origin: &str, fingerprint: &str, key: &Key) -> Option<Rejection> {
+        let tried = Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() };
+        let mut inner = self.lock();
+        let entry = inner.refused.get_mut(&tried)?;
+        entry.held.insert(key.clone());
+        Some(entry.rejection.clone())
+    }
+
+    /// Whether a login with these credentials has succeeded since this process started.
+    #[must_use]
+    pub fn is_accepted(&self, origin: &str, fingerprint: &str) -> bool {
+        self.lock().accepted.contains(&Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() })
+    }
+
+    /// Takes in a session's record, of a failure now or of one before a restart; the newer counts.
+    pub fn remember(&self, record: &FailureRecord, key: &Key) {
+        let FailureRecord { class: FailureClass::Rejected, credentials_fingerprint: Some(fingerprint), .. } = record
+        else {
+            return;
+        };
+        let tried = Tried { origin: record.origin.clone(), fingerprint: fingerprint.clone() };
+        let rejection = Rejection {
+            at: record.at,
+            count: record.count,
+            next_at: record.next_at,
+            reason: record.reason.clone(),
+            message: record.message.clone(),
+        };
+        let mut inner = self.lock();
+        inner.refused.retain(|_, entry| entry.rejection.next_at + FORGET_AFTER > record.at);
+        inner.accepted.remove(&tried);
+        let entry = inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
+        entry.held.insert(key.clone());
+        if entry.rejection.at < rejection.at {
+            entry.rejection = rejection;
+        }
+    }
+
+    /// A login with these credentials has succeeded; returns who was held back and may go on.
+    pub fn accept(&self, origin: &str, fingerprint: &str) -> BTreeSet<Key> {
+        let tried = Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() };
+        let mut inner = self.lock();
+        let held = inner.refused.remove(&tried).map(|entry| entry.held).unwrap_or_default();
+        inner.accepted.insert(tried);
+        held
+    }
+}

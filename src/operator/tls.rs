@@ -1,0 +1,150 @@
+//! Whom a provider's connections trust, and as whom they present themselves.
+//!
+//! Parses PEM that users wrote, and says clearly what is wrong with it. Reads no Secret and opens no connection.
+
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls::{
+    RootCertStore,
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    sign::CertifiedKey,
+};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+
+/// The TLS of one provider. The default trusts the system's authorities and presents nothing.
+#[derive(Clone, Default)]
+pub struct TlsMaterial {
+    /// `caBundle`: trusted *instead of* the system's authorities.
+    pub ca_bundle: Option<CaBundle>,
+    pub client_certificate: Option<ClientCertificate>,
+    /// `insecureHTTP`: a URL with plain `http` may be called.
+    pub insecure_http: bool,
+}
+
+/// Authorities, at least one.
+#[derive(Clone)]
+pub struct CaBundle {
+    certificates: Vec<reqwest::Certificate>,
+    identity: Identity,
+}
+
+/// A certificate chain and the key that belongs to it.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    presented: reqwest::Identity,
+    identity: Identity,
+}
+
+/// Equal exactly when the PEM texts are: what a cache of clients goes by, so that a rotated bundle means a new client.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity([u8; 32]);
+
+/// Why TLS material cannot be used. Names places and never bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsMaterialError {
+    #[error("{place} holds no PEM certificate; it must hold blocks of BEGIN CERTIFICATE, and nothing encrypted")]
+    NoCertificate { place: String },
+    #[error("certificate {number} in {place} cannot be read; it must be X.509 in PEM")]
+    BadCertificate { place: String, number: usize },
+    #[error("{place} holds more than {MAX_CERTIFICATES} certificates; keep those that the provider needs")]
+    TooManyCertificates { place: String },
+    #[error("{place} holds no usable PEM private key; it must be PKCS#8, PKCS#1 or SEC1, and not encrypted")]
+    NoKey { place: String },
+    #[error("the certificate and the key in {place} do not belong together, or are of a kind that is not supported")]
+    Mismatch {
+        place: String,
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// The system bundles of distributions hold about 150.
+const MAX_CERTIFICATES: usize = 1000;
+
+impl TlsMaterial {
+    /// What of this decides which connections may be shared.
+    pub(super) fn identities(&self) -> (Option<Identity>, Option<Identity>) {
+        let ca = self.ca_bundle.as_ref().map(|bundle| bundle.identity);
+        (ca, self.client_certificate.as_ref().map(|certificate| certificate.identity))
+    }
+}
+
+impl CaBundle {
+    /// Reads a PEM bundle. `place` names it in errors: `spec.tls.caBundle`, or a key of an object.
+    pub fn parse(text: &str, place: &str) -> Result<Self, TlsMaterialError> {
+        let ders = certificates(text, place)?;
+        let mut roots = RootCertStore::empty();
+        for (index, der) in ders.iter().enumerate() {
+            // An authority that cannot be read would otherwise surface at the first connection, as a failure of TLS.
+            roots.add(der.clone()).map_err(|_| bad_certificate(place, index))?;
+        }
+        let certificates = ders
+            .iter()
+            .enumerate()
+            .map(|(index, der)| reqwest::Certificate::from_der(der).map_err(|_| bad_certificate(place, index)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { certificates, identity: Identity::of(&[text.as_bytes()]) })
+    }
+
+    pub(super) fn certificates(&self) -> impl Iterator<Item = reqwest::Certificate> + '_ {
+        self.certificates.iter().cloned()
+    }
+}
+
+impl ClientCertificate {
+    /// Reads a chain (the client's own certificate first) and its key. `place` names the Secret in errors.
+    pub fn parse(chain: &str, key: &SecretString, place: &str) -> Result<Self, TlsMaterialError> {
+        let no_key = || TlsMaterialError::NoKey { place: place.to_owned() };
+        let ders = certificates(chain, place)?;
+        let der_key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes()).map_err(|_| no_key())?;
+        CertifiedKey::from_der(ders, der_key, &Arc::new(default_provider()))
+            .map_err(|source| TlsMaterialError::Mismatch { place: place.to_owned(), source })?;
+        let both = Zeroizing::new([chain, "\n", key.expose_secret()].concat());
+        let presented = reqwest::Identity::from_pem(both.as_bytes()).map_err(|_| no_key())?;
+        Ok(Self { presented, identity: Identity::of(&[chain.as_bytes(), key.expose_secret().as_bytes()]) })
+    }
+
+    pub(super) fn presented(&self) -> reqwest::Identity {
+        self.presented.clone()
+    }
+}
+
+fn certificates(text: &str, place: &str) -> Result<Vec<CertificateDer<'static>>, TlsMaterialError> {
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+        if found.len() == MAX_CERTIFICATES {
+            return Err(TlsMaterialError::TooManyCertificates { place: place.to_owned() });
+        }
+        found.push(certificate.map_err(|_: pem::Error| bad_certificate(place, found.len()))?);
+    }
+    if found.is_empty() {
+        return Err(TlsMaterialError::NoCertificate { place: place.to_owned() });
+    }
+    Ok(found)
+}
+
+fn bad_certificate(place: &str, index: usize) -> TlsMaterialError {
+    TlsMaterialError::BadCertificate { place: place.to_owned(), number: index + 1 }
+}
+
+impl Identity {
+    fn of(parts: &[&[u8]]) -> Self {
+        // A digest of digests: where one part ends is part of what is hashed.
+        let digests: Vec<u8> = parts.iter().flat_map(|part| digest(&SHA256, part).as_ref().to_vec()).collect();
+        let mut identity = [0; 32];
+        identity.copy_from_slice(digest(&SHA256, &digests).as_ref());
+        Self(identity)
+    }
+}
+
+impl fmt::Debug for TlsMaterial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsMaterial")
+            .field("ca_bundle", &self.ca_bundle.as_ref().map(|bundle| bundle.certificates.len()))
+            .field("client_certificate", &self.client_certificate.is_some())
+            .field("insecure_http", &self.insecure_http)
+            .finish()
+    }
+}

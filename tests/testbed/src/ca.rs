@@ -1,0 +1,102 @@
+//! A certificate authority for tests: good server certificates, and some that are bad on purpose.
+//!
+//! Keys live in memory only. Nothing here is fit for anything but loopback.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{self, ServerConfig, crypto::aws_lc_rs};
+
+/// Why a certificate could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    #[error("test CA: a certificate could not be made; look at the names it was asked for")]
+    Certificate(#[from] rcgen::Error),
+    #[error("test CA: the certificate was made, but the TLS server refuses it")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A certificate authority of its own: two of them do not trust each other.
+pub struct TestCa {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, as a server presents them.
+pub struct ServerCertificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivatePkcs8KeyDer<'static>,
+}
+
+/// The names under which every fake can be reached.
+const LOOPBACK_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
+
+impl TestCa {
+    /// A new authority with a key of its own.
+    pub fn new() -> Result<Self, CaError> {
+        Self::named("testbed CA")
+    }
+
+    /// As [`new`](Self::new), under a name that shows in certificates and in a client's complaints.
+    pub fn named(name: &str) -> Result<Self, CaError> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// The authority's own certificate as PEM: what goes into `tls.caBundle`.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A good certificate for loopback and for `names` (DNS names or addresses).
+    pub fn issue(&self, names: &[&str]) -> Result<ServerCertificate, CaError> {
+        self.sign(Self::params(&[&LOOPBACK_NAMES, names].concat())?)
+    }
+
+    /// A certificate for loopback whose last day is long past.
+    pub fn issue_expired(&self) -> Result<ServerCertificate, CaError> {
+        let mut params = Self::params(&LOOPBACK_NAMES)?;
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 2);
+        self.sign(params)
+    }
+
+    /// A certificate that is good, but for another host than the one that presents it.
+    pub fn issue_for_another_host(&self) -> Result<ServerCertificate, CaError> {
+        self.sign(Self::params(&["another-host.example"])?)
+    }
+
+    fn params(names: &[&str]) -> Result<CertificateParams, CaError> {
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        params.distinguished_name.push(DnType::CommonName, "testbed server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        Ok(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Result<ServerCertificate, CaError> {
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(ServerCertificate {
+            chain: vec![certificate.der().clone()],
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()),
+        })
+    }
+}
+
+impl ServerCertificate {
+    /// The TLS configuration of a server that presents this certificate and asks its clients for none.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, CaError> {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(self.chain.clone(), PrivateKeyDer::Pkcs8(self.key.clone_key()))?;
+        Ok(Arc::new(config))
+    }
+}
