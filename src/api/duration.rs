@@ -156,13 +156,8 @@ mod tests {
 
     #[test]
     fn a_duration_is_written_in_its_shortest_form() {
-        for (written, shown) in [
-            ("90m", "1h30m"),
-            ("3600s", "1h"),
-            ("0h0m0s", "0s"),
-            ("61s", "1m1s"),
-            ("1h1s", "1h1s"),
-        ] {
+        for (written, shown) in [("90m", "1h30m"), ("3600s", "1h"), ("0h0m0s", "0s"), ("61s", "1m1s"), ("1h1s", "1h1s")]
+        {
             assert_eq!(written.parse::<HumanDuration>().unwrap().to_string(), shown);
         }
     }
@@ -179,10 +174,7 @@ mod tests {
         assert_eq!(serde_json::to_value(duration).unwrap(), "1h30m");
         assert_eq!(serde_json::from_str::<HumanDuration>("\"90m\"").unwrap(), duration);
         let refusal = serde_json::from_str::<HumanDuration>("\"soon\"").unwrap_err();
-        assert!(
-            refusal.to_string().starts_with("\"soon\" is not a duration"),
-            "{refusal}"
-        );
+        assert!(refusal.to_string().starts_with("\"soon\" is not a duration"), "{refusal}");
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     duration::HumanDuration,
     http::{Expiry, OptionalValue, Reuse},
-    schema,
+    response, schema,
 };
 
 /// A token endpoint of OAuth 2.0 (RFC 6749). The credentials Secret's keys are clientId, clientSecret, username,
@@ -73,7 +73,7 @@ pub struct OAuth2 {
     /// Further values of the reply to keep, at most 16, by a name of your own (a letter, then letters and digits; not
     /// accessToken, refreshToken or expiresAt). Example: { idToken: { json: /id_token, optional: true } }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::outputs")]
+    #[schemars(schema_with = "response::outputs")]
     pub outputs: BTreeMap<String, OptionalValue>,
     /// How long an access token lives where the reply does not say and the token is no JWT, such as 1h; longer than 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

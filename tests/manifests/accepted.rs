@@ -16,10 +16,7 @@ async fn assert_kept(kind: &str, specs: &[&str]) {
         manifest["kind"] = json!(kind);
         manifest["metadata"] = json!({ "name": format!("{namespace}-{number}") });
         match apply(&client, &namespace, &manifest).await {
-            Ok(kept) => assert_eq!(
-                kept.data["spec"], manifest["spec"],
-                "something of this was lost:\n{spec}"
-            ),
+            Ok(kept) => assert_eq!(kept.data["spec"], manifest["spec"], "something of this was lost:\n{spec}"),
             Err(refusal) => panic!("{refusal}\n{spec}"),
         }
     }
@@ -63,10 +60,7 @@ async fn a_provider_reference_without_a_kind_means_a_cluster_provider() {
         "{ apiVersion: apitoken.dev/v1alpha1, kind: ApiToken, metadata: { name: short }, spec: { providerRef: { name: tenovos } } }",
     );
     let kept = apply(&client, &namespace, &manifest).await.unwrap();
-    assert_eq!(
-        kept.data["spec"]["providerRef"],
-        json!({ "kind": "ClusterTokenProvider", "name": "tenovos" })
-    );
+    assert_eq!(kept.data["spec"]["providerRef"], json!({ "kind": "ClusterTokenProvider", "name": "tenovos" }));
 }
 
 #[tokio::test]
@@ -205,14 +199,8 @@ async fn a_null_means_that_a_field_is_absent() {
            spec: { providerRef: { kind: Preset, name: Palette }, output: null, suspend: null } }",
     );
     let object = serde_json::from_value(manifest).unwrap();
-    let kept = api(&client, "ApiToken", &namespace)
-        .create(&PostParams::default(), &object)
-        .await
-        .unwrap();
-    assert_eq!(
-        kept.data["spec"],
-        json!({ "providerRef": { "kind": "Preset", "name": "Palette" } })
-    );
+    let kept = api(&client, "ApiToken", &namespace).create(&PostParams::default(), &object).await.unwrap();
+    assert_eq!(kept.data["spec"], json!({ "providerRef": { "kind": "Preset", "name": "Palette" } }));
 }
 
 #[tokio::test]
@@ -242,10 +230,7 @@ async fn every_field_of_a_spec_can_be_changed_and_taken_away_again() {
         let api = api(&client, kind, &namespace);
         let first = json!({ "metadata": { "name": "changing" }, "spec": yaml(specs[0]),
                             "apiVersion": "apitoken.dev/v1alpha1", "kind": kind });
-        let mut object = api
-            .create(&PostParams::default(), &serde_json::from_value(first).unwrap())
-            .await
-            .unwrap();
+        let mut object = api.create(&PostParams::default(), &serde_json::from_value(first).unwrap()).await.unwrap();
         for spec in &specs[1..] {
             let wanted: Value = yaml(spec);
             object.data["spec"] = wanted.clone();

@@ -43,9 +43,7 @@ pub async fn apply(client: &Client, namespace: &str, manifest: &Value) -> Result
     let object: DynamicObject = serde_json::from_value(manifest.clone()).unwrap();
     let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap();
     let manager = PatchParams::apply("somebody");
-    let answer = api(client, &kind, namespace)
-        .patch(&object.name_any(), &manager, &Patch::Apply(&object))
-        .await;
+    let answer = api(client, &kind, namespace).patch(&object.name_any(), &manager, &Patch::Apply(&object)).await;
     answer.map_err(|error| match error {
         kube::Error::Api(status) => status.message,
         other => panic!("the API server did not judge the manifest: {other}"),
@@ -60,9 +58,7 @@ pub async fn assert_refused(sound: &str, table: &str) {
     let cluster = cluster().await;
     let (client, namespace) = (admin(cluster), cluster.namespace("refused").await.unwrap());
     let sound = yaml(sound);
-    apply(&client, &namespace, &sound)
-        .await
-        .expect("the manifest without a mistake is accepted");
+    apply(&client, &namespace, &sound).await.expect("the manifest without a mistake is accepted");
     let mut surprises = Vec::new();
     for (mistake, expected) in rows(table) {
         let mut manifest = sound.clone();
@@ -104,10 +100,7 @@ fn essence(message: &str) -> String {
     .iter()
     .find_map(|prefix| message.split_once(prefix))
     .map_or(message, |(_, told)| told);
-    match told
-        .strip_suffix(']')
-        .and_then(|told| told.strip_suffix(NOT_ALL_CHECKED))
-    {
+    match told.strip_suffix(']').and_then(|told| told.strip_suffix(NOT_ALL_CHECKED)) {
         Some(told) => told.strip_prefix('[').unwrap_or(told).to_owned(),
         None => told.to_owned(),
     }

@@ -13,20 +13,12 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /// The Table of one object: names and cells, those of `kubectl get` or also those of `-o wide`.
 async fn row(client: &Client, path: &str, wide: bool) -> Vec<(String, Value)> {
-    let request = http::Request::get(path)
-        .header(http::header::ACCEPT, TABLE)
-        .body(Vec::new())
-        .unwrap();
+    let request = http::Request::get(path).header(http::header::ACCEPT, TABLE).body(Vec::new()).unwrap();
     let table: Value = client.request(request).await.unwrap();
     let columns = table["columnDefinitions"].as_array().unwrap();
     let cells = table["rows"][0]["cells"].as_array().unwrap();
-    let shown = columns
-        .iter()
-        .zip(cells)
-        .filter(|(column, _)| wide || column["priority"] == 0);
-    shown
-        .map(|(column, cell)| (column["name"].as_str().unwrap().to_uppercase(), cell.clone()))
-        .collect()
+    let shown = columns.iter().zip(cells).filter(|(column, _)| wide || column["priority"] == 0);
+    shown.map(|(column, cell)| (column["name"].as_str().unwrap().to_uppercase(), cell.clone())).collect()
 }
 
 fn names(row: &[(String, Value)]) -> Vec<&str> {
@@ -35,10 +27,7 @@ fn names(row: &[(String, Value)]) -> Vec<&str> {
 
 /// The cells but for AGE, which depends on the clock.
 fn cells(row: &[(String, Value)]) -> Vec<&str> {
-    row.iter()
-        .filter(|(name, _)| name != "AGE")
-        .map(|(_, cell)| cell.as_str().unwrap_or("(not a text)"))
-        .collect()
+    row.iter().filter(|(name, _)| name != "AGE").map(|(_, cell)| cell.as_str().unwrap_or("(not a text)")).collect()
 }
 
 async fn applied(cluster: &ControlPlane, client: &Client, manifest: &str) -> (String, DynamicObject) {
@@ -49,10 +38,7 @@ async fn applied(cluster: &ControlPlane, client: &Client, manifest: &str) -> (St
 
 async fn report(client: &Client, kind: &str, namespace: &str, name: &str, status: Value) {
     let patch = Patch::Merge(json!({ "status": status }));
-    api(client, kind, namespace)
-        .patch_status(name, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    api(client, kind, namespace).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
 }
 
 const TOKEN: &str = "{ apiVersion: apitoken.dev/v1alpha1, kind: ApiToken, metadata: { name: assets }, \
@@ -81,37 +67,23 @@ async fn an_api_token_shows_state_provider_secret_and_expiry() {
     let path = format!("/apis/apitoken.dev/v1alpha1/namespaces/{namespace}/apitokens/assets");
 
     let narrow = row(&client, &path, false).await;
-    assert_eq!(
-        names(&narrow),
-        ["NAME", "READY", "REASON", "PROVIDER", "SECRET", "EXPIRES", "AGE"]
-    );
-    let expected = [
-        "assets",
-        "True",
-        "Issued",
-        "tenovos",
-        "assets-token",
-        "2030-01-01T01:00:00Z",
-    ];
+    assert_eq!(names(&narrow), ["NAME", "READY", "REASON", "PROVIDER", "SECRET", "EXPIRES", "AGE"]);
+    let expected = ["assets", "True", "Issued", "tenovos", "assets-token", "2030-01-01T01:00:00Z"];
     assert_eq!(cells(&narrow), expected);
 
     let wide = row(&client, &path, true).await;
     assert_eq!(names(&wide)[..7], names(&narrow)[..]);
     assert_eq!(names(&wide)[7..], ["RENEWS", "OPERATION", "MESSAGE"]);
-    assert_eq!(
-        cells(&wide)[6..],
-        ["2030-01-01T00:40:00Z", "Refresh", "the token is valid"]
-    );
+    assert_eq!(cells(&wide)[6..], ["2030-01-01T00:40:00Z", "Refresh", "the token is valid"]);
 }
 
 #[tokio::test]
 async fn a_provider_shows_whether_it_can_be_used_and_where_it_points() {
     let cluster = cluster().await;
     let client = admin(cluster);
-    for (kind, plural, scope) in [
-        ("TokenProvider", "tokenproviders", "namespaces/{}/"),
-        ("ClusterTokenProvider", "clustertokenproviders", ""),
-    ] {
+    for (kind, plural, scope) in
+        [("TokenProvider", "tokenproviders", "namespaces/{}/"), ("ClusterTokenProvider", "clustertokenproviders", "")]
+    {
         let manifest = format!(
             "{{ apiVersion: apitoken.dev/v1alpha1, kind: {kind}, metadata: {{ name: columns }}, \
                 spec: {{ preset: Palette, url: 'https://palette.example.com' }} }}"
@@ -121,31 +93,12 @@ async fn a_provider_shows_whether_it_can_be_used_and_where_it_points() {
             "type": "Ready", "status": "False", "reason": "ProviderInvalid", "message": "the preset is not allowed",
             "lastTransitionTime": "2030-01-01T00:00:00Z",
         });
-        report(
-            &client,
-            kind,
-            &namespace,
-            "columns",
-            json!({ "conditions": [condition] }),
-        )
-        .await;
-        let path = format!(
-            "/apis/apitoken.dev/v1alpha1/{}{plural}/columns",
-            scope.replace("{}", &namespace)
-        );
+        report(&client, kind, &namespace, "columns", json!({ "conditions": [condition] })).await;
+        let path = format!("/apis/apitoken.dev/v1alpha1/{}{plural}/columns", scope.replace("{}", &namespace));
 
         let narrow = row(&client, &path, false).await;
         assert_eq!(names(&narrow), ["NAME", "READY", "REASON", "PRESET", "URL", "AGE"]);
-        assert_eq!(
-            cells(&narrow),
-            [
-                "columns",
-                "False",
-                "ProviderInvalid",
-                "Palette",
-                "https://palette.example.com"
-            ]
-        );
+        assert_eq!(cells(&narrow), ["columns", "False", "ProviderInvalid", "Palette", "https://palette.example.com"]);
         let wide = row(&client, &path, true).await;
         assert_eq!(names(&wide)[6..], ["MESSAGE"]);
         assert_eq!(cells(&wide)[5..], ["the preset is not allowed"]);
@@ -160,24 +113,13 @@ async fn a_new_api_token_is_pending_until_the_operator_has_looked_at_it() {
     let read = api(&client, "ApiToken", &namespace).get("assets").await.unwrap();
     for object in [&made, &read] {
         let condition = &object.data["status"]["conditions"][0];
-        assert_eq!(
-            (&condition["type"], &condition["status"]),
-            (&json!("Ready"), &json!("Unknown"))
-        );
+        assert_eq!((&condition["type"], &condition["status"]), (&json!("Ready"), &json!("Unknown")));
         assert_eq!(condition["reason"], "Pending");
-        assert!(
-            !reads_current(object),
-            "kstatus would take it for done: {:?}",
-            object.data["status"]
-        );
+        assert!(!reads_current(object), "kstatus would take it for done: {:?}", object.data["status"]);
     }
     report(&client, "ApiToken", &namespace, "assets", issued()).await;
     let issued = api(&client, "ApiToken", &namespace).get("assets").await.unwrap();
-    assert!(
-        reads_current(&issued),
-        "kstatus would wait for ever: {:?}",
-        issued.data["status"]
-    );
+    assert!(reads_current(&issued), "kstatus would wait for ever: {:?}", issued.data["status"]);
 }
 
 /// How kstatus (kubectl apply --prune, Argo CD, Flux) reads an object of a kind that it does not know: it waits while
@@ -202,9 +144,7 @@ async fn kubectl_knows_the_short_name_and_the_category() {
     let provider = "{ apiVersion: apitoken.dev/v1alpha1, kind: TokenProvider, metadata: { name: own }, \
                       spec: { preset: Palette } }";
     apply(&client, &namespace, &yaml(provider)).await.unwrap();
-    let general = provider
-        .replace("TokenProvider", "ClusterTokenProvider")
-        .replace("own", "shared-by-category");
+    let general = provider.replace("TokenProvider", "ClusterTokenProvider").replace("own", "shared-by-category");
     apply(&client, &namespace, &yaml(&general)).await.unwrap();
 
     assert_eq!(
@@ -215,10 +155,7 @@ async fn kubectl_knows_the_short_name_and_the_category() {
     for name in ["apitoken.apitoken.dev/assets", "tokenprovider.apitoken.dev/own"] {
         assert!(all.contains(name), "{name} is missing:\n{all}");
     }
-    assert!(
-        all.contains("clustertokenprovider.apitoken.dev/shared-by-category"),
-        "{all}"
-    );
+    assert!(all.contains("clustertokenprovider.apitoken.dev/shared-by-category"), "{all}");
 }
 
 #[tokio::test]
@@ -227,32 +164,12 @@ async fn kubectl_wait_returns_when_the_token_is_there() {
     let client = admin(cluster);
     let (namespace, _) = applied(cluster, &client, TOKEN).await;
     report(&client, "ApiToken", &namespace, "assets", issued()).await;
-    let wait = [
-        "wait",
-        "--for=condition=Ready",
-        "--timeout=60s",
-        "apitoken/assets",
-        "-n",
-        &namespace,
-    ];
-    assert_eq!(
-        kubectl(cluster, &wait).await,
-        "apitoken.apitoken.dev/assets condition met\n"
-    );
+    let wait = ["wait", "--for=condition=Ready", "--timeout=60s", "apitoken/assets", "-n", &namespace];
+    assert_eq!(kubectl(cluster, &wait).await, "apitoken.apitoken.dev/assets condition met\n");
 }
 
 pub async fn kubectl(cluster: &ControlPlane, arguments: &[&str]) -> String {
-    let output = cluster
-        .kubectl(&User::Admin)
-        .unwrap()
-        .args(arguments)
-        .output()
-        .await
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "kubectl {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = cluster.kubectl(&User::Admin).unwrap().args(arguments).output().await.unwrap();
+    assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -17,10 +17,7 @@ async fn judge(change: impl Fn(&mut Value)) -> Result<(), String> {
     let mut definition = serde_json::to_value(&crd::definitions()[0]).unwrap();
     change(&mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]);
     let how = PatchParams::apply("somebody").force().dry_run();
-    match definitions
-        .patch("apitokens.apitoken.dev", &how, &Patch::Apply(&definition))
-        .await
-    {
+    match definitions.patch("apitokens.apitoken.dev", &how, &Patch::Apply(&definition)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => Err(status.message),
         Err(other) => panic!("the API server did not judge the definition: {other}"),
@@ -48,10 +45,7 @@ async fn the_rules_stay_within_the_budget_which_the_api_server_does_enforce() {
     let expensive = "self.all(a, self.all(b, self.all(c, self[a].matches(self[b] + self[c]))))";
     let refusal = judge(|spec| {
         let rules = &mut spec["properties"]["output"]["properties"]["data"]["x-kubernetes-validations"];
-        rules
-            .as_array_mut()
-            .unwrap()
-            .push(json!({ "rule": expensive, "message": "too much" }));
+        rules.as_array_mut().unwrap().push(json!({ "rule": expensive, "message": "too much" }));
     });
     let refusal = refusal.await.unwrap_err();
     assert!(refusal.contains("estimated rule cost exceeds budget"), "{refusal}");

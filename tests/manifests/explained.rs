@@ -10,21 +10,14 @@ use crate::{
 #[tokio::test]
 async fn the_published_schema_explains_every_field_of_the_three_kinds() {
     let cluster = cluster().await;
-    let request = http::Request::get("/openapi/v3/apis/apitoken.dev/v1alpha1")
-        .body(Vec::new())
-        .unwrap();
+    let request = http::Request::get("/openapi/v3/apis/apitoken.dev/v1alpha1").body(Vec::new()).unwrap();
     let published: Value = admin(cluster).request(request).await.unwrap();
     let mut fields = 0;
     let mut silent = Vec::new();
     for kind in ["ApiToken", "TokenProvider", "ClusterTokenProvider"] {
         let root = &published["components"]["schemas"][format!("dev.apitoken.v1alpha1.{kind}")];
         for part in ["spec", "status"] {
-            walk(
-                &format!("{kind}.{part}"),
-                &root["properties"][part],
-                &mut fields,
-                &mut silent,
-            );
+            walk(&format!("{kind}.{part}"), &root["properties"][part], &mut fields, &mut silent);
         }
     }
     assert_eq!(silent, Vec::<String>::new());
@@ -65,18 +58,9 @@ async fn kubectl_explain_tells_what_each_kind_is_for() {
     for (kind, purpose) in [
         ("apitoken", "A token of an API, kept valid in a Secret."),
         ("tokenprovider", "for the ApiTokens of its own namespace"),
-        (
-            "clustertokenprovider",
-            "for the ApiTokens of all namespaces or of those that allowedNamespaces selects",
-        ),
-        (
-            "tokenprovider.spec.limits",
-            "Requests in a second, on average; 1 to 1000. Default 50",
-        ),
-        (
-            "tokenprovider.spec.http.login.response",
-            "When the access token ends, 1 to 8 ways to tell",
-        ),
+        ("clustertokenprovider", "for the ApiTokens of all namespaces or of those that allowedNamespaces selects"),
+        ("tokenprovider.spec.limits", "Requests in a second, on average; 1 to 1000. Default 50"),
+        ("tokenprovider.spec.http.login.response", "When the access token ends, 1 to 8 ways to tell"),
     ] {
         let told = words(&kubectl(cluster, &["explain", kind]).await);
         assert!(told.contains(purpose), "{kind} is not explained:\n{told}");

@@ -5,20 +5,16 @@
 
 mod rules;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use self::rules::Rule;
-use super::response::OptionalValue;
 
 /// Longest template, in characters.
 const TEMPLATE: u32 = 4096;
 
 fn validations(rules: &[Rule]) -> Value {
-    rules
-        .iter()
-        .map(|(rule, message)| json!({ "rule": rule, "message": message }))
-        .collect()
+    rules.iter().map(|(rule, message)| json!({ "rule": rule, "message": message })).collect()
 }
 
 /// A text of so many characters. No least length beside a rule that demands something: one mistake, one message.
@@ -74,10 +70,7 @@ pub(in crate::api) fn expected_texts(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(in crate::api) fn statuses(_: &mut SchemaGenerator) -> Schema {
-    set(
-        json_schema!({ "type": "integer", "format": "int32", "minimum": 200, "maximum": 599 }),
-        32,
-    )
+    set(json_schema!({ "type": "integer", "format": "int32", "minimum": 200, "maximum": 599 }), 32)
 }
 
 /// Words of a request, in the order in which they are sent.
@@ -110,19 +103,11 @@ pub(in crate::api) fn output_data(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(in crate::api) fn labels(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=63, &[rules::LABEL_VALUE]),
-        32,
-        &[rules::METADATA_KEYS, rules::RESERVED_KEYS],
-    )
+    map(text(0..=63, &[rules::LABEL_VALUE]), 32, &[rules::METADATA_KEYS, rules::RESERVED_KEYS])
 }
 
 pub(in crate::api) fn annotations(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::METADATA_KEYS, rules::RESERVED_KEYS],
-    )
+    map(text(0..=TEMPLATE, &[]), 32, &[rules::METADATA_KEYS, rules::RESERVED_KEYS])
 }
 
 pub(in crate::api) fn template(_: &mut SchemaGenerator) -> Schema {
@@ -138,37 +123,21 @@ pub(in crate::api) fn fields(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(in crate::api) fn multipart_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::MULTIPART_NAMES],
-    )
+    map(text(0..=TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::MULTIPART_NAMES])
 }
 
 /// Further fields of an OAuth 2.0 login.
 pub(in crate::api) fn login_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::LOGIN_FIELDS, rules::LISTED_FIELDS],
-    )
+    map(text(0..=TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::LOGIN_FIELDS, rules::LISTED_FIELDS])
 }
 
 /// Further fields of an OAuth 2.0 refresh.
 pub(in crate::api) fn refresh_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::REFRESH_FIELDS],
-    )
+    map(text(0..=TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::REFRESH_FIELDS])
 }
 
 pub(in crate::api) fn headers(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::HEADER_NAMES, rules::MANAGED_HEADERS, rules::REPEATED_HEADERS],
-    )
+    map(text(0..=TEMPLATE, &[]), 32, &[rules::HEADER_NAMES, rules::MANAGED_HEADERS, rules::REPEATED_HEADERS])
 }
 
 pub(in crate::api) fn header_name(_: &mut SchemaGenerator) -> Schema {
@@ -187,12 +156,9 @@ pub(in crate::api) fn output_name(_: &mut SchemaGenerator) -> Schema {
     text(0..=63, &[rules::OUTPUT_NAME])
 }
 
-pub(in crate::api) fn outputs(generator: &mut SchemaGenerator) -> Schema {
-    map(
-        OptionalValue::json_schema(generator),
-        16,
-        &[rules::OUTPUT_NAMES, rules::TAKEN_OUTPUT_NAMES],
-    )
+/// Further values by names of one's own, each described by `value`.
+pub(in crate::api) fn outputs_of(value: Schema) -> Schema {
+    map(value, 16, &[rules::OUTPUT_NAMES, rules::TAKEN_OUTPUT_NAMES])
 }
 
 pub(in crate::api) fn base_url(_: &mut SchemaGenerator) -> Schema {
