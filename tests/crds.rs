@@ -1,6 +1,7 @@
 //! The definitions in `crds/`: equal to what the command prints, and fit for an API server and for its readers.
 //!
 //! After a change of the types: `UPDATE_CRDS=1 cargo test --test crds`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it cannot go on with")]
 
 use std::{env, fs, path::PathBuf, sync::LazyLock};
 

@@ -13,7 +13,6 @@ pub use super::tls::{CaBundleKind, CaBundleRef, Tls};
 
 /// Where the API is, how a login and a refresh are done, and what may be asked of it. Exactly one of `preset`, `http`
 /// and `oauth2`.
-#[allow(clippy::duplicated_attributes, reason = "each column has a type")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "apitoken.dev",
@@ -116,7 +115,6 @@ pub struct TokenProviderSpec {
 
 /// Where the API is, how a login and a refresh are done, and who may use it. Exactly one of `preset`, `http` and
 /// `oauth2`.
-#[allow(clippy::duplicated_attributes, reason = "each column has a type")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "apitoken.dev",

@@ -159,5 +159,5 @@ pub struct Expiry {
 }
 
 pub(super) fn outputs(generator: &mut SchemaGenerator) -> Schema {
-    schema::outputs_of(OptionalValue::json_schema(generator))
+    schema::outputs_of(&OptionalValue::json_schema(generator))
 }

@@ -1,6 +1,8 @@
 //! Manifests that mean something: taken as they are, and nothing of them lost.
 
-use apitoken_operator::{api::TokenProviderSpec, provider::presets};
+use std::{fs, path::Path};
+
+use apitoken_operator::{api::TokenProviderSpec, command::preset, provider::presets};
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
@@ -75,7 +77,20 @@ async fn each_preset_is_accepted_when_written_out_as_http() {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
+}
+
+#[tokio::test]
+async fn what_the_command_preset_prints_and_what_the_examples_hold_is_accepted() {
+    let mut manifests: Vec<String> = presets::names().iter().map(|name| preset::run(Some(name)).unwrap()).collect();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/providers");
+    for example in fs::read_dir(examples).unwrap() {
+        manifests.push(fs::read_to_string(example.unwrap().path()).unwrap());
+    }
+    assert!(manifests.len() > presets::names().len(), "there are no examples");
+    for manifest in &manifests {
+        assert_kept(yaml(manifest)["kind"].as_str().unwrap(), &[manifest]).await;
+    }
 }
 
 #[tokio::test]

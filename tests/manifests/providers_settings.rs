@@ -2,12 +2,12 @@
 
 use crate::applying::assert_refused;
 
-const SOUND: &str = r#"
+const SOUND: &str = r"
 apiVersion: apitoken.dev/v1alpha1
 kind: TokenProvider
 metadata: { name: tenovos }
 spec: { preset: Tenovos }
-"#;
+";
 
 #[tokio::test]
 async fn a_provider_has_exactly_one_form() {
@@ -122,12 +122,12 @@ spec: { allowedNamespaces: { selector: {} } }
 
 #[tokio::test]
 async fn mistakes_in_a_cluster_provider_are_refused_as_in_any_other() {
-    const CLUSTER: &str = r#"
+    const CLUSTER: &str = r"
 apiVersion: apitoken.dev/v1alpha1
 kind: ClusterTokenProvider
 metadata: { name: refused-tenovos }
 spec: { preset: Tenovos, allowedNamespaces: { selector: { matchLabels: { team: assets } } } }
-"#;
+";
     const MISTAKES: &str = r#"
 spec: { preset: null }
     spec: Invalid value: "object": give exactly one of preset, http and oauth2: it says how to log in

@@ -2,7 +2,7 @@
 
 use crate::applying::assert_refused;
 
-const SOUND: &str = r#"
+const SOUND: &str = r"
 apiVersion: apitoken.dev/v1alpha1
 kind: ApiToken
 metadata: { name: assets }
@@ -10,7 +10,7 @@ spec:
   providerRef: { name: tenovos }
   credentialsRef: { name: tenovos-login }
   output: { secretName: assets-token }
-"#;
+";
 
 #[tokio::test]
 async fn mistakes_in_references_are_refused_with_a_remedy() {
