@@ -1,6 +1,7 @@
 //! The definitions in `crds/`: equal to what the command prints, and fit for an API server and for its readers.
 //!
 //! After a change of the types: `UPDATE_CRDS=1 cargo test --test crds`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it cannot go on with")]
 
 use std::{env, fs, path::PathBuf, sync::LazyLock};
 
@@ -46,16 +47,8 @@ fn is_field(path: &str) -> bool {
 }
 
 fn paths_where(wrong: impl Fn(&str, &Value) -> bool) -> Vec<String> {
-    assert!(
-        SCHEMAS.len() > 300,
-        "only {} schemas were found: does the walk still see them?",
-        SCHEMAS.len()
-    );
-    SCHEMAS
-        .iter()
-        .filter(|(path, schema)| wrong(path, schema))
-        .map(|(path, _)| path.clone())
-        .collect()
+    assert!(SCHEMAS.len() > 300, "only {} schemas were found: does the walk still see them?", SCHEMAS.len());
+    SCHEMAS.iter().filter(|(path, schema)| wrong(path, schema)).map(|(path, _)| path.clone()).collect()
 }
 
 #[test]
@@ -66,28 +59,17 @@ fn the_crds_directory_holds_what_the_command_prints() {
             fs::write(&path, &wanted).unwrap();
         }
         let there = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            there == wanted,
-            "{} is out of date: UPDATE_CRDS=1 cargo test --test crds",
-            path.display()
-        );
+        assert!(there == wanted, "{} is out of date: UPDATE_CRDS=1 cargo test --test crds", path.display());
     }
     let files = fs::read_dir(env!("CARGO_MANIFEST_DIR").to_owned() + "/crds").unwrap();
-    assert_eq!(
-        files.count(),
-        crd::definitions().len(),
-        "crds/ holds a file that belongs to no kind"
-    );
+    assert_eq!(files.count(), crd::definitions().len(), "crds/ holds a file that belongs to no kind");
 }
 
 #[test]
 fn the_command_prints_one_stream_of_all_three_kinds() {
     let printed: Vec<CustomResourceDefinition> = serde_saphyr::from_multiple(&crd::run()).unwrap();
     assert_eq!(printed, crd::definitions());
-    let kinds: Vec<_> = printed
-        .iter()
-        .map(|definition| definition.spec.names.kind.as_str())
-        .collect();
+    let kinds: Vec<_> = printed.iter().map(|definition| definition.spec.names.kind.as_str()).collect();
     assert_eq!(kinds, ["ApiToken", "TokenProvider", "ClusterTokenProvider"]);
 }
 
@@ -111,11 +93,7 @@ fn a_field_of_an_enumeration_says_what_each_of_its_values_means() {
 
 #[test]
 fn descriptions_leave_line_ends_and_markup_to_whoever_shows_them() {
-    let marked = paths_where(|_, schema| {
-        schema["description"]
-            .as_str()
-            .is_some_and(|text| text.contains(['\n', '`']))
-    });
+    let marked = paths_where(|_, schema| schema["description"].as_str().is_some_and(|text| text.contains(['\n', '`'])));
     assert_eq!(marked, Vec::<String>::new());
 }
 
@@ -123,9 +101,7 @@ fn descriptions_leave_line_ends_and_markup_to_whoever_shows_them() {
 fn no_field_offers_null_as_a_value() {
     let null = paths_where(|_, schema| {
         schema.get("nullable").is_some()
-            || schema["enum"]
-                .as_array()
-                .is_some_and(|values| values.contains(&Value::Null))
+            || schema["enum"].as_array().is_some_and(|values| values.contains(&Value::Null))
     });
     assert_eq!(null, Vec::<String>::new());
 }
@@ -172,12 +148,7 @@ fn every_list_says_how_it_is_merged() {
         let is_list = |(path, schema): &&(String, Value)| path.ends_with(suffix) && schema["type"] == "array";
         let lists: Vec<_> = SCHEMAS.iter().filter(is_list).collect();
         assert!(!lists.is_empty(), "there is no list {suffix}");
-        assert!(
-            lists
-                .iter()
-                .all(|(_, schema)| schema["x-kubernetes-list-type"] == wanted),
-            "{suffix} is no {wanted}"
-        );
+        assert!(lists.iter().all(|(_, schema)| schema["x-kubernetes-list-type"] == wanted), "{suffix} is no {wanted}");
     }
 }
 
@@ -185,10 +156,7 @@ fn every_list_says_how_it_is_merged() {
 fn every_rule_has_words_of_its_own() {
     let wordless = paths_where(|_, schema| {
         let rules = schema["x-kubernetes-validations"].as_array();
-        rules
-            .into_iter()
-            .flatten()
-            .any(|rule| rule["message"].as_str().is_none_or(str::is_empty))
+        rules.into_iter().flatten().any(|rule| rule["message"].as_str().is_none_or(str::is_empty))
     });
     assert_eq!(wordless, Vec::<String>::new());
 }
@@ -203,20 +171,10 @@ fn no_rule_makes_a_field_immutable() {
 fn both_providers_have_the_same_fields_but_for_the_allowed_namespaces() {
     let spec = |kind: &str| {
         let path = format!("{kind}.spec");
-        SCHEMAS
-            .iter()
-            .find(|(found, _)| *found == path)
-            .map(|(_, schema)| schema.clone())
-            .unwrap()
+        SCHEMAS.iter().find(|(found, _)| *found == path).map(|(_, schema)| schema.clone()).unwrap()
     };
     let (own, mut cluster) = (spec("TokenProvider"), spec("ClusterTokenProvider"));
-    assert!(
-        cluster["properties"]
-            .as_object_mut()
-            .unwrap()
-            .remove("allowedNamespaces")
-            .is_some()
-    );
+    assert!(cluster["properties"].as_object_mut().unwrap().remove("allowedNamespaces").is_some());
     assert_eq!(own["properties"], cluster["properties"]);
     assert_eq!(own["x-kubernetes-validations"], cluster["x-kubernetes-validations"]);
     assert_eq!(own["required"], cluster["required"]);
@@ -236,10 +194,6 @@ fn a_new_api_token_is_pending_and_observed_by_nobody() {
 fn a_definition_can_be_applied_on_the_client_side_too() {
     for definition in crd::definitions() {
         let bytes = serde_json::to_string(&definition).unwrap().len();
-        assert!(
-            bytes < ANNOTATION_BYTES,
-            "{} has {bytes} bytes",
-            definition.spec.names.plural
-        );
+        assert!(bytes < ANNOTATION_BYTES, "{} has {bytes} bytes", definition.spec.names.plural);
     }
 }

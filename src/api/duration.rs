@@ -102,3 +102,88 @@ impl fmt::Display for HumanDuration {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seconds(text: &str) -> u64 {
+        text.parse::<HumanDuration>().unwrap().get().as_secs()
+    }
+
+    #[test]
+    fn hours_minutes_and_seconds_add_up() {
+        assert_eq!(seconds("45s"), 45);
+        assert_eq!(seconds("5m"), 300);
+        assert_eq!(seconds("720h"), 2_592_000);
+        assert_eq!(seconds("1h30m5s"), 5_405);
+        assert_eq!(seconds("90m"), seconds("1h30m"));
+        assert_eq!(seconds("0s"), 0);
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_with_an_example() {
+        for text in [
+            "",
+            "s",
+            "5",
+            "m5",
+            "1.5h",
+            "-5m",
+            "+5m",
+            "5 m",
+            " 5m",
+            "5m ",
+            "30m1h",
+            "1m1m",
+            "1s1s",
+            "5d",
+            "5ms",
+            "1H",
+            "1234567h",
+            "1234567m",
+            "123456789s",
+            "１h",
+            "PT5M",
+        ] {
+            let refusal = text.parse::<HumanDuration>().unwrap_err();
+            assert_eq!(refusal, InvalidDuration(text.to_owned()));
+            assert!(refusal.to_string().ends_with("such as 1h30m or 45s"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_in_its_shortest_form() {
+        for (written, shown) in [("90m", "1h30m"), ("3600s", "1h"), ("0h0m0s", "0s"), ("61s", "1m1s"), ("1h1s", "1h1s")]
+        {
+            assert_eq!(written.parse::<HumanDuration>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn the_longest_duration_that_can_be_written_is_written_again() {
+        let longest = "999999h999999m99999999s";
+        assert_eq!(longest.parse::<HumanDuration>().unwrap().to_string(), longest);
+    }
+
+    #[test]
+    fn a_spec_holds_a_duration_as_text() {
+        let duration = HumanDuration::from_secs(5_400);
+        assert_eq!(serde_json::to_value(duration).unwrap(), "1h30m");
+        assert_eq!(serde_json::from_str::<HumanDuration>("\"90m\"").unwrap(), duration);
+        let refusal = serde_json::from_str::<HumanDuration>("\"soon\"").unwrap_err();
+        assert!(refusal.to_string().starts_with("\"soon\" is not a duration"), "{refusal}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(h in 0u64..1_000_000, m in 0u64..1_000_000, s in 0u64..100_000_000) {
+            let duration = HumanDuration::from_secs(h * 3600 + m * 60 + s);
+            prop_assert_eq!(duration.to_string().parse::<HumanDuration>(), Ok(duration));
+            let written = format!("{h}h{m}m{s}s");
+            prop_assert_eq!(written.parse::<HumanDuration>(), Ok(duration));
+        }
+    }
+}

@@ -77,7 +77,7 @@ pub struct Refresh {
     /// How long after the login the provider still refreshes, such as 720h; longer than 0. It does not slide; a login
     /// is made before it is reached. Absent: no limit is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub session_limit: Option<HumanDuration>,
     /// Whether the same refresh token may be presented twice. OneTime (default): never; after a crash at the wrong
     /// moment this costs one login. Reusable: yes, the provider accepts it again.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     duration::HumanDuration,
     http::{Expiry, OptionalValue, Reuse},
-    schema,
+    response, schema,
 };
 
 /// A token endpoint of OAuth 2.0 (RFC 6749). The credentials Secret's keys are clientId, clientSecret, username,
@@ -73,11 +73,11 @@ pub struct OAuth2 {
     /// Further values of the reply to keep, at most 16, by a name of your own (a letter, then letters and digits; not
     /// accessToken, refreshToken or expiresAt). Example: { idToken: { json: /id_token, optional: true } }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::outputs")]
+    #[schemars(schema_with = "response::outputs")]
     pub outputs: BTreeMap<String, OptionalValue>,
     /// How long an access token lives where the reply does not say and the token is no JWT, such as 1h; longer than 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub lifetime: Option<HumanDuration>,
 }
 
@@ -209,7 +209,7 @@ pub struct OAuth2Refresh {
     /// How long after the login the server still refreshes, such as 720h; longer than 0. It does not slide; a login is
     /// made before it is reached. Absent: no limit is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub session_limit: Option<HumanDuration>,
     /// Where a reply says when the session ends, at most 8 ways to tell; without after. Example:
     /// [ { seconds: { json: /refresh_expires_in } } ].

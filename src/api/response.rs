@@ -23,7 +23,7 @@ pub struct Response {
     /// accessToken, refreshToken or expiresAt. A template names one as ${outputs.NAME} (in a request of refresh
     /// ${session.outputs.NAME}). Example: { authorization: { json: /session/authorization } }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::outputs")]
+    #[schemars(schema_with = "outputs")]
     pub outputs: BTreeMap<String, OptionalValue>,
     /// When the access token ends, 1 to 8 ways to tell; the earliest that the reply yields wins, whatever the order.
     /// Example: [ { seconds: { json: /expires_in } }, { jwt: accessToken }, { after: 1h } ].
@@ -154,6 +154,10 @@ pub struct Expiry {
     /// A fixed time from the moment the request was sent, such as 30m; longer than 0. It counts only if no other
     /// entry yields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub after: Option<HumanDuration>,
+}
+
+pub(super) fn outputs(generator: &mut SchemaGenerator) -> Schema {
+    schema::outputs_of(&OptionalValue::json_schema(generator))
 }

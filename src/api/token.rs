@@ -162,7 +162,7 @@ pub struct RefreshPolicy {
     /// This long before the token expires, such as 5m; longer than 0. It is kept between 10 and 95 percent of the
     /// token's lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('[1-9]')").message("must be longer than 0"))]
+    #[schemars(schema_with = "schema::positive_duration")]
     pub before: Option<HumanDuration>,
     /// At this percentage of the token's lifetime, 10 to 95. Default 67. The exact moment lies up to 10 percent
     /// earlier, different for each ApiToken, so that not all are renewed at once.

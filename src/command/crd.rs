@@ -17,21 +17,14 @@ const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
 /// The text that the command prints: one document for each kind.
 #[must_use]
 pub fn run() -> String {
-    definitions()
-        .iter()
-        .map(|definition| format!("---\n{}", yaml(definition)))
-        .collect()
+    definitions().iter().flat_map(|definition| ["---\n".to_owned(), yaml(definition)]).collect()
 }
 
 /// The three definitions, ready to be applied.
 #[must_use]
 pub fn definitions() -> [CustomResourceDefinition; 3] {
-    [
-        with_status_default(finish(&ApiToken::crd())),
-        finish(&TokenProvider::crd()),
-        finish(&ClusterTokenProvider::crd()),
-    ]
-    .map(|json| serde_json::from_value(json).expect("invariant: a finished definition is still a definition"))
+    [with_status_default(finish(&ApiToken::crd())), finish(&TokenProvider::crd()), finish(&ClusterTokenProvider::crd())]
+        .map(|json| serde_json::from_value(json).expect("invariant: a finished definition is still a definition"))
 }
 
 /// One definition as YAML, without a document separator.
@@ -88,9 +81,7 @@ fn with_list_types(schema: &mut Value) {
         return;
     };
     if members.get("type") == Some(&json!("array")) {
-        members
-            .entry("x-kubernetes-list-type")
-            .or_insert_with(|| json!("atomic"));
+        members.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
     }
     members.values_mut().for_each(with_list_types);
 }

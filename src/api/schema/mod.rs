@@ -5,35 +5,28 @@
 
 mod rules;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use self::rules::Rule;
-use super::response::OptionalValue;
 
 /// Longest template, in characters.
 const TEMPLATE: u32 = 4096;
 
 fn validations(rules: &[Rule]) -> Value {
-    rules
-        .iter()
-        .map(|(rule, message)| json!({ "rule": rule, "message": message }))
-        .collect()
+    rules.iter().map(|(rule, message)| json!({ "rule": rule, "message": message })).collect()
 }
 
-/// A text of so many characters. No least length beside a rule that demands something: one mistake, one message.
-fn text(length: std::ops::RangeInclusive<u32>, given: &[Rule]) -> Schema {
-    let mut schema = json_schema!({ "type": "string", "maxLength": length.end() });
-    if *length.start() > 0 {
-        schema.insert("minLength".into(), json!(length.start()));
-    }
+/// A text of at most so many characters. No least length beside a rule that demands something: one mistake, one message.
+fn text(most: u32, given: &[Rule]) -> Schema {
+    let mut schema = json_schema!({ "type": "string", "maxLength": most });
     if !given.is_empty() {
         schema.insert("x-kubernetes-validations".into(), validations(given));
     }
     schema
 }
 
-fn map(values: Schema, most: u32, given: &[Rule]) -> Schema {
+fn map(values: &Schema, most: u32, given: &[Rule]) -> Schema {
     let mut schema = json_schema!({ "type": "object", "additionalProperties": values, "maxProperties": most });
     if !given.is_empty() {
         schema.insert("x-kubernetes-validations".into(), validations(given));
@@ -41,178 +34,152 @@ fn map(values: Schema, most: u32, given: &[Rule]) -> Schema {
     schema
 }
 
-fn set(items: Schema, most: u32) -> Schema {
+fn set(items: &Schema, most: u32) -> Schema {
     json_schema!({
         "type": "array", "items": items, "minItems": 1, "maxItems": most, "x-kubernetes-list-type": "set"
     })
 }
 
 pub(in crate::api) fn object_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=253, &[rules::OBJECT_NAME])
+    text(253, &[rules::OBJECT_NAME])
 }
 
 pub(in crate::api) fn secret_key(_: &mut SchemaGenerator) -> Schema {
-    text(0..=253, &[rules::SECRET_KEY])
+    text(253, &[rules::SECRET_KEY])
 }
 
 pub(in crate::api) fn secret_keys(_: &mut SchemaGenerator) -> Schema {
-    set(text(0..=253, &[rules::SECRET_KEY]), 32)
+    set(&text(253, &[rules::SECRET_KEY]), 32)
 }
 
 pub(in crate::api) fn preset_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=63, &[rules::PRESET_NAME])
+    text(63, &[rules::PRESET_NAME])
 }
 
 /// Values of a parameter that a tenant may choose from.
 pub(in crate::api) fn choices(_: &mut SchemaGenerator) -> Schema {
-    set(text(0..=1024, &[]), 64)
+    set(&text(1024, &[]), 64)
 }
 
 /// Texts that the place named by a rule may hold.
 pub(in crate::api) fn expected_texts(_: &mut SchemaGenerator) -> Schema {
-    set(text(0..=256, &[]), 32)
+    set(&text(256, &[]), 32)
 }
 
 pub(in crate::api) fn statuses(_: &mut SchemaGenerator) -> Schema {
-    set(
-        json_schema!({ "type": "integer", "format": "int32", "minimum": 200, "maximum": 599 }),
-        32,
-    )
+    set(&json_schema!({ "type": "integer", "format": "int32", "minimum": 200, "maximum": 599 }), 32)
 }
 
 /// Words of a request, in the order in which they are sent.
-pub(in crate::api) fn words(_: &mut SchemaGenerator) -> Schema {
+pub(in crate::api) fn words(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "array", "items": text(1..=1024, &[]), "maxItems": 32, "x-kubernetes-list-type": "atomic"
+        "type": "array", "items": word(generator), "maxItems": 32, "x-kubernetes-list-type": "atomic"
     })
 }
 
 pub(in crate::api) fn word(_: &mut SchemaGenerator) -> Schema {
-    text(1..=1024, &[])
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 1024 })
 }
 
 pub(in crate::api) fn parameter_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=63, &[rules::PARAMETER_NAME])
+    text(63, &[rules::PARAMETER_NAME])
 }
 
 pub(in crate::api) fn parameter_value(_: &mut SchemaGenerator) -> Schema {
-    text(0..=1024, &[])
+    text(1024, &[])
 }
 
 pub(in crate::api) fn parameter_values(_: &mut SchemaGenerator) -> Schema {
-    map(text(0..=1024, &[]), 16, &[rules::PARAMETER_NAMES])
+    map(&text(1024, &[]), 16, &[rules::PARAMETER_NAMES])
 }
 
 pub(in crate::api) fn output_data(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = map(text(0..=TEMPLATE, &[]), 32, &[rules::SECRET_KEYS]);
+    let mut schema = map(&text(TEMPLATE, &[]), 32, &[rules::SECRET_KEYS]);
     schema.insert("minProperties".into(), json!(1));
     schema
 }
 
 pub(in crate::api) fn labels(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=63, &[rules::LABEL_VALUE]),
-        32,
-        &[rules::METADATA_KEYS, rules::RESERVED_KEYS],
-    )
+    map(&text(63, &[rules::LABEL_VALUE]), 32, &[rules::METADATA_KEYS, rules::RESERVED_KEYS])
 }
 
 pub(in crate::api) fn annotations(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::METADATA_KEYS, rules::RESERVED_KEYS],
-    )
+    map(&text(TEMPLATE, &[]), 32, &[rules::METADATA_KEYS, rules::RESERVED_KEYS])
 }
 
 pub(in crate::api) fn template(_: &mut SchemaGenerator) -> Schema {
-    text(0..=TEMPLATE, &[])
+    text(TEMPLATE, &[])
 }
 
 pub(in crate::api) fn path(_: &mut SchemaGenerator) -> Schema {
-    text(0..=1024, &[rules::PATH])
+    text(1024, &[rules::PATH])
 }
 
 pub(in crate::api) fn fields(_: &mut SchemaGenerator) -> Schema {
-    map(text(0..=TEMPLATE, &[]), 32, &[rules::FIELD_NAMES])
+    map(&text(TEMPLATE, &[]), 32, &[rules::FIELD_NAMES])
 }
 
 pub(in crate::api) fn multipart_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::MULTIPART_NAMES],
-    )
+    map(&text(TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::MULTIPART_NAMES])
 }
 
 /// Further fields of an OAuth 2.0 login.
 pub(in crate::api) fn login_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::LOGIN_FIELDS, rules::LISTED_FIELDS],
-    )
+    map(&text(TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::LOGIN_FIELDS, rules::LISTED_FIELDS])
 }
 
 /// Further fields of an OAuth 2.0 refresh.
 pub(in crate::api) fn refresh_fields(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::FIELD_NAMES, rules::REFRESH_FIELDS],
-    )
+    map(&text(TEMPLATE, &[]), 32, &[rules::FIELD_NAMES, rules::REFRESH_FIELDS])
 }
 
 pub(in crate::api) fn headers(_: &mut SchemaGenerator) -> Schema {
-    map(
-        text(0..=TEMPLATE, &[]),
-        32,
-        &[rules::HEADER_NAMES, rules::MANAGED_HEADERS, rules::REPEATED_HEADERS],
-    )
+    map(&text(TEMPLATE, &[]), 32, &[rules::HEADER_NAMES, rules::MANAGED_HEADERS, rules::REPEATED_HEADERS])
 }
 
 pub(in crate::api) fn header_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=128, &[rules::HEADER_NAME])
+    text(128, &[rules::HEADER_NAME])
 }
 
 pub(in crate::api) fn cookie_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=128, &[rules::COOKIE_NAME])
+    text(128, &[rules::COOKIE_NAME])
 }
 
 pub(in crate::api) fn json_pointer(_: &mut SchemaGenerator) -> Schema {
-    text(0..=512, &[rules::POINTER])
+    text(512, &[rules::POINTER])
 }
 
 pub(in crate::api) fn output_name(_: &mut SchemaGenerator) -> Schema {
-    text(0..=63, &[rules::OUTPUT_NAME])
+    text(63, &[rules::OUTPUT_NAME])
 }
 
-pub(in crate::api) fn outputs(generator: &mut SchemaGenerator) -> Schema {
-    map(
-        OptionalValue::json_schema(generator),
-        16,
-        &[rules::OUTPUT_NAMES, rules::TAKEN_OUTPUT_NAMES],
-    )
+/// Further values by names of one's own, each described by `value`.
+pub(in crate::api) fn outputs_of(value: &Schema) -> Schema {
+    map(value, 16, &[rules::OUTPUT_NAMES, rules::TAKEN_OUTPUT_NAMES])
 }
 
 pub(in crate::api) fn base_url(_: &mut SchemaGenerator) -> Schema {
-    text(0..=1024, &[rules::BASE_URL, rules::STATIC])
+    text(1024, &[rules::BASE_URL, rules::STATIC])
 }
 
 pub(in crate::api) fn token_url(_: &mut SchemaGenerator) -> Schema {
-    text(0..=1024, &[rules::TOKEN_URL, rules::STATIC])
+    text(1024, &[rules::TOKEN_URL, rules::STATIC])
 }
 
 pub(in crate::api) fn duration(_: &mut SchemaGenerator) -> Schema {
-    text(0..=32, &[rules::DURATION])
+    text(32, &[rules::DURATION])
+}
+
+pub(in crate::api) fn positive_duration(_: &mut SchemaGenerator) -> Schema {
+    text(32, &[rules::DURATION, rules::POSITIVE])
 }
 
 pub(in crate::api) fn timeout(_: &mut SchemaGenerator) -> Schema {
-    text(0..=32, &[rules::DURATION, rules::TIMEOUT])
+    text(32, &[rules::DURATION, rules::TIMEOUT])
 }
 
 pub(in crate::api) fn certificates(_: &mut SchemaGenerator) -> Schema {
-    text(0..=65536, &[rules::CERTIFICATES])
+    text(65536, &[rules::CERTIFICATES])
 }
 
 /// `text: {}`: an object whose presence is all it says.
