@@ -5,11 +5,11 @@
 
 /// What users write: the kinds, their status, conditions and reasons.
 pub mod api;
-/// The door: the command line.
-pub mod command;
-/// The world: Kubernetes, the providers, the clock.
-pub mod operator;
 /// Pure: how a provider is described, asked and understood.
 pub mod provider;
 /// Pure: the life of a token, decided from what was observed and the time.
 pub mod token;
+/// The world: Kubernetes, the providers, the clock.
+pub mod operator;
+/// The door: the command line.
+pub mod command;
