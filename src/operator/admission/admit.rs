@@ -1,10 +1,6 @@
 //! Tickets on their way: from their lane's queue to a lock and back, and out.
 
-use std::{
-    mem,
-    sync::Arc,
-    time::Instant,
-};
+use std::{mem, sync::Arc, time::Instant};
 
 use super::{Admission, LaneId, Place, Ticket, TicketId, Wake, lane::Listing, order::Turn};
 use crate::provider::definition::Origin;
@@ -51,12 +47,11 @@ impl Admission {
                 self.looked_at += 1;
             }
             let blocked = self.tickets.get(&turn.id).and_then(|ticket| self.locks.first_held(&ticket.locks).cloned());
-            match blocked {
-                Some(key) => self.park(turn.id, &key, now),
-                None => {
-                    self.admit(turn.id, now);
-                    admitted.push(turn.id);
-                }
+            if let Some(key) = blocked {
+                self.park(turn.id, &key, now);
+            } else {
+                self.admit(turn.id, now);
+                admitted.push(turn.id);
             }
             self.relist(lane, now);
         }

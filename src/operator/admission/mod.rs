@@ -115,7 +115,9 @@ struct Ticket {
 
 enum Place {
     /// In its lane's queue. `woken_by`: the lock that became free and for which it stands in front of others.
-    Queued { woken_by: Option<Arc<str>> },
+    Queued {
+        woken_by: Option<Arc<str>>,
+    },
     /// With a lock.
     Parked(Arc<str>),
     Admitted,
@@ -150,7 +152,7 @@ impl Admission {
         locks.sort_unstable();
         locks.dedup();
         if let Some(lane) = self.lanes.get_mut(&lane_id) {
-            let turn = lane.rounds.deal(ask.deadline, &ask.namespace, id);
+            let turn = lane.rounds.deal(ask.deadline, ask.namespace, id);
             lane.queue.insert(turn);
             self.tickets.insert(id, Ticket { lane: lane_id, turn, locks, place: Place::Queued { woken_by: None } });
         }

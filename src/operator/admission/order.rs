@@ -29,11 +29,11 @@ struct Round {
 }
 
 impl Rounds {
-    pub(super) fn deal(&mut self, deadline: Timestamp, namespace: &str, id: TicketId) -> Turn {
+    pub(super) fn deal(&mut self, deadline: Timestamp, namespace: String, id: TicketId) -> Turn {
         let round = self.by_deadline.entry(deadline).or_default();
         round.waiting += 1;
-        let mine = round.next_of.get(namespace).copied().unwrap_or(0).max(round.served);
-        round.next_of.insert(namespace.to_owned(), mine + 1);
+        let mine = round.next_of.get(&namespace).copied().unwrap_or(0).max(round.served);
+        round.next_of.insert(namespace, mine + 1);
         Turn { deadline, round: mine, id }
     }
 

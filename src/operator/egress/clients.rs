@@ -124,3 +124,41 @@ fn bounded(builder: ClientBuilder) -> ClientBuilder {
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .referer(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use testbed::ca::TestCa;
+
+    use super::*;
+    use crate::operator::{egress::SystemLookup, tls::CaBundle};
+
+    const DIRECT: Route = Route::Direct { tenancy: Tenancy::Cluster, plain: false, guarded_port: None };
+
+    fn material(name: &str) -> TlsMaterial {
+        let bundle = CaBundle::parse(&TestCa::named(name).unwrap().pem(), "test").unwrap();
+        TlsMaterial { ca_bundle: Some(bundle), ..TlsMaterial::default() }
+    }
+
+    #[test]
+    fn there_is_one_client_for_each_way_out_and_never_more_than_a_few() {
+        let clients = Clients::new(Arc::default(), Arc::new(SystemLookup), None);
+        let used_often = material("used often");
+        let count = || clients.built.lock().unwrap().clients.len();
+        let builds = |route, tls: &TlsMaterial| {
+            let before = count();
+            clients.get(route, tls).unwrap();
+            count() != before
+        };
+        assert!(builds(DIRECT, &used_often) && !builds(DIRECT, &used_often));
+        let tenant = Route::Direct { tenancy: Tenancy::Tenant, plain: false, guarded_port: None };
+        let guarded = Route::Direct { tenancy: Tenancy::Cluster, plain: false, guarded_port: Some(443) };
+        assert!(builds(tenant, &used_often) && builds(guarded, &used_often));
+        for number in 0..2 * MAX_CLIENTS {
+            clients.get(DIRECT, &material(&number.to_string())).unwrap();
+            clients.get(DIRECT, &used_often).unwrap();
+        }
+        assert_eq!(count(), MAX_CLIENTS);
+        let (authorities, presented) = used_often.identities();
+        assert!(clients.built.lock().unwrap().clients.contains_key(&(DIRECT, authorities, presented)));
+    }
+}

@@ -18,7 +18,8 @@ pub(super) fn cause_of(error: &reqwest::Error, proxied: bool) -> Cause {
         if !error.is_connect() {
             return find(error, exchange).unwrap_or(Cause::Closed);
         }
-        let reason = if error.is_timeout() { Reason::TimedOut } else { find(error, connection).unwrap_or(Reason::Other) };
+        let reason =
+            if error.is_timeout() { Reason::TimedOut } else { find(error, connection).unwrap_or(Reason::Other) };
         if proxied { Cause::NoTunnel(reason) } else { Cause::NoConnection(reason) }
     })
 }

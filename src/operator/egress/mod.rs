@@ -165,8 +165,7 @@ fn literal(host: &Host<&str>) -> Option<IpAddr> {
 fn outgoing(request: Request, url: Url) -> Result<reqwest::Request, Cause> {
     let mut outgoing = reqwest::Request::new(request.method, url);
     for (name, value) in request.headers {
-        let mut value =
-            HeaderValue::from_str(value.expose_secret()).map_err(|_| Cause::Unsendable(Part::Header))?;
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| Cause::Unsendable(Part::Header))?;
         value.set_sensitive(true);
         outgoing.headers_mut().append(name, value);
     }

@@ -141,7 +141,8 @@ impl Run {
     }
 
     fn check_rate(&self, of: impl Fn(usize) -> bool, per_second: u32, burst: u32) -> Result<(), TestCaseError> {
-        let times: Vec<Instant> = self.admitted_at.iter().filter(|(provider, _)| of(*provider)).map(|at| at.1).collect();
+        let times: Vec<Instant> =
+            self.admitted_at.iter().filter(|(provider, _)| of(*provider)).map(|at| at.1).collect();
         for (first, from) in times.iter().enumerate() {
             for (last, to) in times.iter().enumerate().skip(first) {
                 let may = f64::from(burst) + (*to - *from).as_secs_f64() * f64::from(per_second);
