@@ -129,7 +129,8 @@ impl Index {
     pub fn apply_token(&self, key: Key, mut entry: TokenEntry) -> Vec<Subject> {
         let mut inner = self.lock();
         if let Some(old) = inner.tokens.get(&key) {
-            if old.uid == entry.uid && old.version > entry.version {
+            // Our own write of the status comes back by the watch: nothing new.
+            if old.uid == entry.uid && entry.version > 0 && old.version >= entry.version {
                 return Vec::new();
             }
             if old.uid == entry.uid && old.generation == entry.generation {
@@ -212,7 +213,7 @@ impl Index {
     pub fn remove_provider(&self, key: &ProviderKey) -> Vec<Subject> {
         let mut inner = self.lock();
         inner.providers.remove(key);
-        inner.users_of(key).collect()
+        inner.users_of(key).chain([Subject::Provider(key.clone())]).collect()
     }
 
     pub fn apply_namespace(&self, name: String, labels: BTreeMap<String, String>) -> Vec<Subject> {
