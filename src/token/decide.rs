@@ -78,7 +78,11 @@ pub enum Why {
     /// Somebody has to act first.
     Blocked(Block),
     /// The last attempt failed, and it is too early for the next.
-    Held { reason: String, message: String, class: FailureClass },
+    Held {
+        reason: String,
+        message: String,
+        class: FailureClass,
+    },
 }
 
 /// Rules before anything is known of the provider. In order of precedence.
@@ -115,11 +119,12 @@ pub fn decide(seen: &Observation, now: Timestamp) -> Decision {
 /// The first rule with an answer, by name.
 fn next(seen: &Observation, now: Timestamp) -> (&'static str, Next) {
     let gates = GATES.iter().find_map(|(name, gate)| Some((*name, gate(seen, now)?)));
-    gates.or_else(|| {
-        let case = Case { seen, provider: seen.provider.as_ref().ok()?, now };
-        CHAIN.iter().find_map(|(name, rule)| Some((*name, rule(&case)?)))
-    })
-    .expect("invariant: the last rule of each chain always has an answer")
+    gates
+        .or_else(|| {
+            let case = Case { seen, provider: seen.provider.as_ref().ok()?, now };
+            CHAIN.iter().find_map(|(name, rule)| Some((*name, rule(&case)?)))
+        })
+        .expect("invariant: the last rule of each chain always has an answer")
 }
 
 /// Whether the output must be written; `None` when that cannot be told yet.

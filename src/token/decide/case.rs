@@ -9,7 +9,7 @@ use crate::{
         reasons,
     },
     token::{
-        facts::{FailureRecord, Facts, Intent, Issued},
+        facts::{Facts, FailureRecord, Intent, Issued},
         observation::{Block, Observation, ProviderView, Rejection},
         schedule,
     },
@@ -86,7 +86,8 @@ impl<'a> Case<'a> {
 
     /// From when on a request is acted upon: a while after the last answer of the provider, good or bad.
     pub fn request_allowed_at(&self, issued: &Issued) -> Timestamp {
-        let failures = [Operation::Login, Operation::Refresh].map(|operation| Some(self.facts()?.failure(operation)?.at));
+        let failures =
+            [Operation::Login, Operation::Refresh].map(|operation| Some(self.facts()?.failure(operation)?.at));
         failures.into_iter().flatten().fold(issued.issued_at, Ord::max) + AT_MOST_EVERY
     }
 }
