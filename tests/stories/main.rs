@@ -1,5 +1,6 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
+mod customers;
 mod world;
 
 mod first_token;
