@@ -2,10 +2,7 @@
 //!
 //! Judges outputs by what the vendor knows of its tokens, never by what the operator says.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use kube::Api;
 use serde_json::{Value, json};
@@ -25,6 +22,8 @@ pub const VIRTANA_CLIENT: &str = "client";
 pub const LIFETIME: Duration = Duration::from_secs(12);
 const AT_PERCENT: i32 = 40;
 
+/// For a story of twenty renewals on a loaded machine.
+pub const PATIENCE_FOR_MANY: Duration = Duration::from_secs(300);
 /// How often a consumer calls.
 const CALLS_EVERY: Duration = Duration::from_millis(100);
 
@@ -103,7 +102,8 @@ async fn read(secrets: &Api<k8s_openapi::api::core::v1::Secret>, name: &str) -> 
 
 /// What `apitoken-operator preset NAME` prints.
 pub fn printed_preset(name: &str) -> Value {
-    let output = std::process::Command::new(operator_binary()).args(["preset", name]).output().expect("the binary runs");
+    let output =
+        std::process::Command::new(operator_binary()).args(["preset", name]).output().expect("the binary runs");
     let yaml = String::from_utf8(output.stdout).expect("text");
     serde_saphyr::from_str(&yaml).expect("a manifest")
 }

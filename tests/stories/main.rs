@@ -4,3 +4,5 @@ mod customers;
 mod world;
 
 mod first_token;
+mod refreshing;
+mod sessions;
