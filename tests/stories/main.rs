@@ -1,5 +1,8 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
+mod customers;
 mod world;
 
 mod first_token;
+mod refreshing;
+mod sessions;
