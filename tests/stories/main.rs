@@ -2,4 +2,6 @@
 
 mod world;
 
+mod crashes;
 mod first_token;
+mod refused;
