@@ -3,6 +3,8 @@
 mod customers;
 mod world;
 
+mod crashes;
 mod first_token;
 mod refreshing;
 mod sessions;
+mod refused;
