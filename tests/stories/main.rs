@@ -3,3 +3,6 @@
 mod world;
 
 mod first_token;
+mod gate;
+mod shutdown;
+mod startup;
