@@ -19,17 +19,17 @@ use super::{
     route::Route,
 };
 use crate::{
-    api::{ApiTokenStatus, http::Operation},
+    api::{ApiTokenStatus, http::Operation, reasons},
     token::{
-        decide::{Call, Decision, Next, OutputStep, Wait, decide},
-        observation::{CredentialsView, Observation},
+        decide::{Call, Decision, Next, OutputStep, Wait, Why, decide},
+        observation::{Block, CredentialsView, Observation},
         status,
     },
 };
 
 /// A refused refresh is followed by one login; each needs a read at most. More steps mean that the world moves faster
 /// than the pass: it starts again.
-const MOST_STEPS: usize = 8;
+const MOST_STEPS: usize = 12;
 /// What was read longer ago than this is read again before the provider is asked.
 const STILL_FRESH: Duration = Duration::from_millis(250);
 /// The deadline of a first issue, for the order in which the gate admits.
@@ -70,17 +70,36 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
         done.gone = true;
         return Ok(());
     };
-    let Some(wait) = settle(operator, &mut pass, done).await? else {
-        done.raced = true;
-        return Ok(());
+    let wait = match settle(operator, &mut pass, done).await {
+        Ok(Some(wait)) => wait,
+        Ok(None) => {
+            done.raced = true;
+            return Ok(());
+        }
+        Err(error) => {
+            if error.needs_somebody() {
+                report_status(operator, &pass, &refused(&error), done).await?;
+            }
+            return Err(error);
+        }
     };
-    let now = operator.now();
-    let new = status::report(&pass.token.status, &pass.seen, &wait, now);
-    if !pass.seen.token.deleting && act::report(operator, &pass, &new, now).await? {
-        done.status = Some(((*pass.token.status).clone(), new));
-    }
+    report_status(operator, &pass, &wait, done).await?;
     done.until = wait.until;
     Ok(())
+}
+
+async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut Done) -> Result<(), PassError> {
+    let now = operator.now();
+    let new = status::report(&pass.token.status, &pass.seen, wait, now);
+    if !pass.seen.token.deleting && act::report(operator, pass, &new, now).await? {
+        done.status = Some(((*pass.token.status).clone(), new));
+    }
+    Ok(())
+}
+
+/// The API server refuses something that only people can change: rights, a quota, an admission policy.
+fn refused(error: &PassError) -> Wait {
+    Wait { until: None, why: Why::Blocked(Block::new(reasons::PENDING, error.to_string())) }
 }
 
 /// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
@@ -97,6 +116,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(admitted) if admitted.may_send(pass, call) => {
                     done.asked.push(exchange::exchange(operator, pass, &route, call).await?);
+                    observe::remember_rejection(operator, pass);
                     permit = None;
                 }
                 Some(admitted) if !admitted.fresh(pass) => {
@@ -162,7 +182,11 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     let Some(read) = observe::look(operator, &pass.key, wants_credentials, operator.now()).await? else {
         return Ok(false);
     };
+    let refused = pass.seen.facts().and_then(|facts| facts.issued.clone()).filter(|issued| issued.over);
     *pass = read;
+    if let Some(refused) = refused {
+        pass.end_session(&refused.grant);
+    }
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
     if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
@@ -181,11 +205,17 @@ struct Admitted {
 
 async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Admitted, PassError> {
     let asked = Instant::now();
-    let ask = ask(operator, &pass.seen, route, call);
-    let permit = tokio::select! {
-        biased;
-        () = operator.stopping.cancelled() => return Err(PassError::Stopping),
-        permit = operator.gate.admit(ask) => permit,
+    let permit = loop {
+        let accepted = operator.rejections.next_acceptance();
+        let ask = ask(operator, &pass.seen, route, call);
+        let tries_new_credentials = ask.locks.len() > 1;
+        tokio::select! {
+            biased;
+            () = operator.stopping.cancelled() => return Err(PassError::Stopping),
+            permit = operator.gate.admit(ask) => break permit,
+            // Perhaps these very ones were accepted, and the lock on them is not needed any more.
+            () = accepted, if tries_new_credentials => {}
+        }
     };
     let admitted = Admitted { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
     // Who held the lock before may have found out that these credentials are refused.
@@ -254,6 +284,16 @@ impl Done {
 }
 
 impl PassError {
+    /// The API server has refused, and asking again changes nothing before somebody acts.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match self {
+            Self::Api(error) | Self::Observe(ObserveError::Api(error)) => !self.is_race() && !error.is_passing(),
+            Self::Observe(ObserveError::ForeignSession(_)) => true,
+            Self::Stopping => false,
+        }
+    }
+
     /// Somebody else wrote first: nothing is wrong, read again.
     #[must_use]
     pub fn is_race(&self) -> bool {
