@@ -58,11 +58,12 @@ async fn told_to_stop_during(operation: Operation) {
     let asked = palette.history().len();
     world.stop_operator().await;
     world.start_operator().await;
-    world.until("clusters", "the status tells of the stored token", |token| {
-        let last = token.status.as_ref().and_then(|status| status.last_operation);
-        ready(token).is_some_and(|ready| ready.status == "True") && last == Some(stored_by(operation))
-    })
-    .await;
+    world
+        .until("clusters", "the status tells of the stored token", |token| {
+            let last = token.status.as_ref().and_then(|status| status.last_operation);
+            ready(token).is_some_and(|ready| ready.status == "True") && last == Some(stored_by(operation))
+        })
+        .await;
     assert_eq!(palette.history().len(), asked, "the provider was asked again for what it had given");
     palette.assert_no_protocol_errors();
 }
