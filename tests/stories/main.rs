@@ -2,6 +2,7 @@
 
 mod world;
 
+mod faults;
 mod first_token;
 mod gate;
 mod shutdown;
