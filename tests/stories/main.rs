@@ -8,3 +8,8 @@ mod first_token;
 mod refreshing;
 mod sessions;
 mod refused;
+mod faults;
+mod first_token;
+mod gate;
+mod shutdown;
+mod startup;
