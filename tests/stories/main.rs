@@ -5,11 +5,9 @@ mod world;
 
 mod crashes;
 mod first_token;
-mod refreshing;
-mod sessions;
-mod refused;
-mod faults;
-mod first_token;
 mod gate;
+mod refreshing;
+mod refused;
+mod sessions;
 mod shutdown;
 mod startup;
