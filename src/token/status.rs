@@ -3,6 +3,9 @@
 //! `Ready` is True exactly while the output holds an unexpired token of this spec. `Reconciling` and `Stalled` follow
 //! kstatus: True only while Ready is not. Nothing here is ever read back to decide.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
