@@ -121,7 +121,7 @@ pub async fn report(
     status: &ApiTokenStatus,
     now: Timestamp,
 ) -> Result<bool, ApiError> {
-    if *pass.token.status == *status {
+    if pass.token.reported.is(status) {
         return Ok(false);
     }
     let Key { namespace, name } = &pass.key;

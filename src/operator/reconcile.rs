@@ -90,9 +90,10 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
 
 async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut Done) -> Result<(), PassError> {
     let now = operator.now();
-    let new = status::report(&pass.token.status, &pass.seen, wait, now);
+    let old = pass.token.reported.outline();
+    let new = status::report(&old, &pass.seen, wait, now);
     if !pass.seen.token.deleting && act::report(operator, pass, &new, now).await? {
-        done.status = Some(((*pass.token.status).clone(), new));
+        done.status = Some((old, new));
     }
     Ok(())
 }

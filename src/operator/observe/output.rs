@@ -40,7 +40,7 @@ pub(super) fn at_a_glance(
         },
         Known::Absent(_) | Known::Unknown => Seen::Unknown,
     };
-    let leftovers = operator.index.outputs_of(&token.uid).into_iter().filter(|other| other.name != name);
+    let leftovers = operator.index.outputs_of(key, &token.uid).into_iter().filter(|other| other.name != name);
     OutputView {
         plan: route.map(|route| route.plan.clone()),
         secret,
