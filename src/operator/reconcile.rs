@@ -92,7 +92,7 @@ async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut
     let now = operator.now();
     let old = pass.token.reported.outline();
     let new = status::report(&old, &pass.seen, wait, now);
-    if !pass.seen.token.deleting && act::report(operator, pass, &new, now).await? {
+    if !pass.seen.token.deleting && Box::pin(act::report(operator, pass, &new, now)).await? {
         done.status = Some((old, new));
     }
     Ok(())
@@ -104,6 +104,8 @@ fn refused(error: &PassError) -> Wait {
 }
 
 /// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
+///
+/// Each step's future lives only while it is taken: thousands of passes may wait at the gate.
 async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result<Option<Wait>, PassError> {
     let mut permit: Option<Admitted> = None;
     for _ in 0..MOST_STEPS {
@@ -111,12 +113,12 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
         match (next, pass.route.clone()) {
             (Next::Wait(wait), _) => {
                 drop(permit.take());
-                return finish(operator, pass, output, wait, done).await;
+                return Box::pin(finish(operator, pass, output, wait, done)).await;
             }
             (Next::Call(call), Some(route)) => match &permit {
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(admitted) if admitted.may_send(pass, call) => {
-                    done.asked.push(exchange::exchange(operator, pass, &route, call).await?);
+                    done.asked.push(Box::pin(exchange::exchange(operator, pass, &route, call)).await?);
                     observe::remember_rejection(operator, pass);
                     permit = None;
                 }
@@ -125,7 +127,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                         return Ok(None);
                     }
                 }
-                Some(_) => observe::fetch_credentials(operator, pass, operator.now()).await?,
+                Some(_) => Box::pin(observe::fetch_credentials(operator, pass, operator.now())).await?,
                 None => permit = Some(admit(operator, pass, &route, call).await?),
             },
             (Next::Adopt(rejection), Some(route)) => {
@@ -135,7 +137,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                     }
                     continue;
                 }
-                exchange::adopt(operator, pass, &route, &rejection).await?;
+                Box::pin(exchange::adopt(operator, pass, &route, &rejection)).await?;
                 done.adopted = true;
             }
             (Next::Look | Next::Call(_) | Next::Adopt(_), _) => {
@@ -184,7 +186,7 @@ async fn finish(
 
 /// Reads everything anew into the pass. `false`: the ApiToken is gone.
 async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: bool) -> Result<bool, PassError> {
-    let Some(read) = observe::look(operator, &pass.key, wants_credentials, operator.now()).await? else {
+    let Some(read) = Box::pin(observe::look(operator, &pass.key, wants_credentials, operator.now())).await? else {
         return Ok(false);
     };
     let refused = pass.seen.facts().and_then(|facts| facts.issued.clone()).filter(|issued| issued.over);
@@ -195,7 +197,7 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
     if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
-        act::store_session(operator, pass, answer).await?;
+        Box::pin(act::store_session(operator, pass, answer)).await?;
         operator.unsaved.forget(&pass.token.uid);
     }
     Ok(true)

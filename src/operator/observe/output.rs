@@ -54,7 +54,7 @@ pub(super) async fn read(operator: &Operator, pass: &Pass) -> Result<Seen<Output
     let target = Target { verb: "get", resource: "secrets", namespace, name };
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), namespace);
     let found: PartialObjectMeta<Secret> =
-        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(name)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(name)).await {
             Err(error) if error.is_not_found() => return Ok(Seen::Absent),
             other => other?,
         };
@@ -63,7 +63,7 @@ pub(super) async fn read(operator: &Operator, pass: &Pass) -> Result<Seen<Output
     let mut ownership = marks.ownership(&pass.key.name, &pass.token.uid);
     if ownership == Ownership::Offered {
         // Type and immutability are no metadata.
-        let whole = operator.cluster.call(pass.urgency(), target, secrets.get(name)).await?;
+        let whole = operator.cluster.call(pass.urgency(), target, || secrets.get(name)).await?;
         if whole.type_.as_deref().is_some_and(|kind| kind != "Opaque") {
             ownership = Ownership::Another("it is labelled as an output, but its type is not Opaque".to_owned());
         } else if whole.immutable == Some(true) {
