@@ -61,6 +61,20 @@ pub struct Done {
     pub raced: bool,
 }
 
+/// The whole pass, where the index alone shows that there is nothing to do but wait.
+#[must_use]
+pub fn at_a_glance(operator: &Operator, key: &Key) -> Option<Done> {
+    let now = operator.now();
+    let Some(pass) = observe::glance(operator, key, now) else {
+        return Some(Done { gone: true, ..Done::default() });
+    };
+    let Decision { output: OutputStep::Keep, next: Next::Wait(wait) } = decide(&pass.seen, now) else { return None };
+    let reported = &pass.token.reported;
+    let new = status::report(&reported.outline(), &pass.seen, &wait, now);
+    let told = pass.seen.token.deleting || reported.is(&new);
+    told.then(|| Done { until: wait.until, ..Done::default() })
+}
+
 /// Brings one ApiToken as far as it can be brought now.
 ///
 /// # Errors
