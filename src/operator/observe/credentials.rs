@@ -69,7 +69,7 @@ pub(super) async fn read(
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
     // Its metadata first, unless the label has been seen: without consent the content is not even read.
     if matches!(pass.seen.credentials, CredentialsView::Unknown) {
-        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(&at.name)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(&at.name)).await {
             Err(error) if error.is_not_found() => {
                 operator.index.note_absent(at.clone(), Absence::Missing, now);
                 return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
@@ -83,7 +83,7 @@ pub(super) async fn read(
             }
         }
     }
-    let secret = match operator.cluster.call(pass.urgency(), target, secrets.get(&at.name)).await {
+    let secret = match operator.cluster.call(pass.urgency(), target, || secrets.get(&at.name)).await {
         Err(error) if error.is_not_found() => {
             return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
         }
