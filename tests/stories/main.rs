@@ -3,3 +3,6 @@
 mod world;
 
 mod first_token;
+mod output_edited;
+mod output_owner;
+mod scene;
