@@ -98,11 +98,8 @@ fn egress(args: &RunArgs, api_server: Vec<SocketAddr>) -> anyhow::Result<Egress>
         allow_tenant_private: args.allow_tenant_private,
         api_server,
     };
-    let config = EgressConfig {
-        addresses,
-        proxy: args.provider_proxy.clone(),
-        no_proxy: args.no_provider_proxy.clone(),
-    };
+    let config =
+        EgressConfig { addresses, proxy: args.provider_proxy.clone(), no_proxy: args.no_provider_proxy.clone() };
     Egress::new(config).context("--provider-proxy cannot be used")
 }
 

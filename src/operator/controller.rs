@@ -1,6 +1,7 @@
 //! The loop: who is due gets a pass. Passes are cheap and unbounded; what is scarce has its own gates.
 
 use std::{
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{
     Operator,
     entry::Subject,
-    provider_pass,
+    provider_pass::{self, ProviderDone},
     queue::{Ended, Queue},
     reconcile::{self, Done},
     report,
@@ -23,6 +24,8 @@ use super::{
 
 /// All deadlines are looked at by the wall clock at least this often: a suspended machine stops every timer.
 const TICK: Duration = Duration::from_secs(15);
+/// How often the gauges that are read off the loop are brought up to date, at most.
+const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// A due pass that was not started for this long means that nothing moves any more.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Longest wait for passes in flight when the operator stops; the kubelet waits 30 s by default.
@@ -69,9 +72,9 @@ pub async fn run(
         operator.index.all_subjects().into_iter().for_each(|subject| queue.wake(subject, now));
     }
     tracing::info!(tokens = operator.index.all_tokens().len(), "watching");
+    let mut instruments = Instruments::default();
     loop {
-        let failing = progress.failing(operator.now());
-        health.set_ready(failing.is_empty(), format!("failing watches: {}", failing.join(", ")));
+        instruments.refresh(&operator, &progress, &health);
         for subject in schedule.lock().take_due(operator.now()) {
             passes.spawn(pass(operator.clone(), subject));
         }
@@ -94,6 +97,32 @@ pub async fn run(
     let drained = tokio::time::timeout(DRAIN, async { while passes.join_next().await.is_some() {} }).await;
     if drained.is_err() {
         tracing::warn!(in_flight = passes.len(), "stopping without them: they took too long");
+    }
+}
+
+/// What is read off the loop from time to time, and not at every turn.
+#[derive(Debug, Default)]
+struct Instruments {
+    refreshed: Option<Instant>,
+    waiting: BTreeMap<String, usize>,
+}
+
+impl Instruments {
+    fn refresh(&mut self, operator: &Operator, progress: &Progress, health: &Health) {
+        if self.refreshed.is_some_and(|at| at.elapsed() < REFRESHED_EVERY) {
+            return;
+        }
+        self.refreshed = Some(Instant::now());
+        let failing = progress.failing(operator.now());
+        health.set_ready(failing.is_empty(), format!("failing watches: {}", failing.join(", ")));
+        let waiting = operator.gate.waiting_by_provider();
+        for provider in self.waiting.keys().filter(|provider| !waiting.contains_key(*provider)) {
+            operator.metrics.gate_waiting(provider, 0);
+        }
+        for (provider, waiting) in &waiting {
+            operator.metrics.gate_waiting(provider, *waiting);
+        }
+        self.waiting = waiting;
     }
 }
 
@@ -124,10 +153,10 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
         Subject::Provider(key) => {
             let result = AssertUnwindSafe(provider_pass::reconcile(&operator, key)).catch_unwind().await;
             result.map(|result| match result {
-                Ok(written) => {
-                    if written {
-                        tracing::info!(provider = %key, "reported on the provider");
-                    }
+                Ok(ProviderDone::Gone) => Ended::Gone,
+                Ok(ProviderDone::Unchanged) => Ended::Until(None),
+                Ok(ProviderDone::Reported) => {
+                    tracing::info!(provider = %key, "reported on the provider");
                     Ended::Until(None)
                 }
                 Err(error) if error.is_conflict() || error.is_not_found() => Ended::Until(None),

@@ -38,7 +38,8 @@ impl Duels {
     pub fn note(&self, pass: &Pass, now: Timestamp) {
         let Seen::There(secret) = &pass.seen.output.secret else { return };
         let current = pass.seen.facts().and_then(|facts| facts.issued.as_ref());
-        let same_grant = secret.revision.as_ref().map(|revision| &revision.grant) == current.map(|issued| &issued.grant);
+        let same_grant =
+            secret.revision.as_ref().map(|revision| &revision.grant) == current.map(|issued| &issued.grant);
         if secret.drifted && same_grant {
             self.lock().entry(pass.token.uid.clone()).or_default().push(now);
         }

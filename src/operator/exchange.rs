@@ -113,7 +113,8 @@ async fn record_intent(
 async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {
     let definition = &route.view.definition;
     let none = Credentials::default();
-    let session = pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
+    let session =
+        pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
     let session = session.filter(|_| operation == Operation::Refresh);
     let values = Values {
         credentials: pass.credentials.as_ref().unwrap_or(&none),

@@ -10,8 +10,8 @@ use std::{
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::metrics::{Inventory, Sample};
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
+use super::metrics::{Inventory, Sample};
 use crate::{
     api::{reasons, status::READY},
     token::{decide::LOOK_AGAIN, facts::Facts},
@@ -129,7 +129,8 @@ impl Index {
     pub fn apply_token(&self, key: Key, mut entry: TokenEntry) -> Vec<Subject> {
         let mut inner = self.lock();
         if let Some(old) = inner.tokens.get(&key) {
-            if old.uid == entry.uid && old.version > entry.version {
+            // Our own write of the status comes back by the watch: nothing new.
+            if old.uid == entry.uid && entry.version > 0 && old.version >= entry.version {
                 return Vec::new();
             }
             if old.uid == entry.uid && old.generation == entry.generation {
@@ -212,7 +213,7 @@ impl Index {
     pub fn remove_provider(&self, key: &ProviderKey) -> Vec<Subject> {
         let mut inner = self.lock();
         inner.providers.remove(key);
-        inner.users_of(key).collect()
+        inner.users_of(key).chain([Subject::Provider(key.clone())]).collect()
     }
 
     pub fn apply_namespace(&self, name: String, labels: BTreeMap<String, String>) -> Vec<Subject> {
@@ -247,7 +248,8 @@ impl Index {
     pub fn retain_secrets(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Subject> {
         let mut inner = self.lock();
         let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
-        let gone: Vec<_> = inner.secrets.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
+        let gone: Vec<_> =
+            inner.secrets.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
         let mut concerned = Vec::new();
         for key in gone {
             if let Some(old) = inner.secrets.get(&key).cloned() {
@@ -259,7 +261,11 @@ impl Index {
     }
 
     /// After a new list of one kind of provider in one namespace (or all).
-    pub fn retain_providers(&self, in_scope: impl Fn(&ProviderKey) -> bool, listed: &HashSet<ProviderKey>) -> Vec<Subject> {
+    pub fn retain_providers(
+        &self,
+        in_scope: impl Fn(&ProviderKey) -> bool,
+        listed: &HashSet<ProviderKey>,
+    ) -> Vec<Subject> {
         let gone: Vec<_> = {
             let inner = self.lock();
             inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()

@@ -20,7 +20,9 @@ const DATA_KEY: &str = "key";
 pub enum KeyError {
     #[error("cannot {verb} Secret {namespace}/{KEY_SECRET}, which holds the operator's key: {problem}")]
     Api { verb: &'static str, namespace: String, problem: String },
-    #[error("Secret {0}/{KEY_SECRET} does not hold 32 bytes under {DATA_KEY:?}: delete it, and it is made anew (each ApiToken logs in once more)")]
+    #[error(
+        "Secret {0}/{KEY_SECRET} does not hold 32 bytes under {DATA_KEY:?}: delete it, and it is made anew (each ApiToken logs in once more)"
+    )]
     Malformed(String),
 }
 

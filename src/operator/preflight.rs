@@ -15,7 +15,9 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 pub enum PreflightError {
     #[error("cannot reach the API server at {url}: {problem}; check KUBECONFIG and the network")]
     Unreachable { url: String, problem: String },
-    #[error("the API server at {url} does not know the kind {kind}: install the CRDs first: apitoken-operator crd | kubectl apply --server-side -f -")]
+    #[error(
+        "the API server at {url} does not know the kind {kind}: install the CRDs first: apitoken-operator crd | kubectl apply --server-side -f -"
+    )]
     MissingKind { url: String, kind: String },
     #[error("may not list {resource} {scope}: {problem}; grant get, list and watch on {resource} (examples/rbac.yaml)")]
     Forbidden { resource: String, scope: String, problem: String },
@@ -72,6 +74,8 @@ where
             problem: cluster::problem(&kube::Error::Api(status)),
         }),
         Ok(Err(error)) => Err(PreflightError::Unreachable { url, problem: cluster::problem(&error) }),
-        Err(_) => Err(PreflightError::Unreachable { url, problem: format!("no answer within {} s", DEADLINE.as_secs()) }),
+        Err(_) => {
+            Err(PreflightError::Unreachable { url, problem: format!("no answer within {} s", DEADLINE.as_secs()) })
+        }
     }
 }

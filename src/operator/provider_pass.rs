@@ -18,17 +18,26 @@ use crate::{
 /// Reason of a provider's Ready condition while its definition can be used.
 pub const VALID: &str = "Valid";
 
-/// Reports on one provider. `true`: something was written.
+/// What a pass over a provider came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderDone {
+    Reported,
+    Unchanged,
+    Gone,
+}
+
+/// Reports on one provider.
 ///
 /// # Errors
 /// When the status cannot be written.
-pub async fn reconcile(operator: &Operator, key: &ProviderKey) -> Result<bool, ApiError> {
+pub async fn reconcile(operator: &Operator, key: &ProviderKey) -> Result<ProviderDone, ApiError> {
     let Some(entry) = operator.index.provider(key) else {
         operator.metrics.forget_provider(&key.to_string());
-        return Ok(false);
+        return Ok(ProviderDone::Gone);
     };
     let status = status(&entry, operator.now());
-    act::report_provider(operator, key, &entry, &status).await
+    let reported = act::report_provider(operator, key, &entry, &status).await?;
+    Ok(if reported { ProviderDone::Reported } else { ProviderDone::Unchanged })
 }
 
 fn status(entry: &ProviderEntry, now: Timestamp) -> ProviderStatus {

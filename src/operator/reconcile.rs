@@ -19,10 +19,10 @@ use super::{
     route::Route,
 };
 use crate::{
-    api::{ApiTokenStatus, http::Operation},
+    api::{ApiTokenStatus, http::Operation, reasons},
     token::{
-        decide::{Call, Decision, Next, OutputStep, Wait, decide},
-        observation::{CredentialsView, Observation},
+        decide::{Call, Decision, Next, OutputStep, Wait, Why, decide},
+        observation::{Block, CredentialsView, Observation},
         status,
     },
 };
@@ -70,17 +70,36 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
         done.gone = true;
         return Ok(());
     };
-    let Some(wait) = settle(operator, &mut pass, done).await? else {
-        done.raced = true;
-        return Ok(());
+    let wait = match settle(operator, &mut pass, done).await {
+        Ok(Some(wait)) => wait,
+        Ok(None) => {
+            done.raced = true;
+            return Ok(());
+        }
+        Err(error) => {
+            if error.needs_somebody() {
+                report_status(operator, &pass, &refused(&error), done).await?;
+            }
+            return Err(error);
+        }
     };
-    let now = operator.now();
-    let new = status::report(&pass.token.status, &pass.seen, &wait, now);
-    if !pass.seen.token.deleting && act::report(operator, &pass, &new, now).await? {
-        done.status = Some(((*pass.token.status).clone(), new));
-    }
+    report_status(operator, &pass, &wait, done).await?;
     done.until = wait.until;
     Ok(())
+}
+
+async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut Done) -> Result<(), PassError> {
+    let now = operator.now();
+    let new = status::report(&pass.token.status, &pass.seen, wait, now);
+    if !pass.seen.token.deleting && act::report(operator, pass, &new, now).await? {
+        done.status = Some(((*pass.token.status).clone(), new));
+    }
+    Ok(())
+}
+
+/// The API server refuses something that only people can change: rights, a quota, an admission policy.
+fn refused(error: &PassError) -> Wait {
+    Wait { until: None, why: Why::Blocked(Block::new(reasons::PENDING, error.to_string())) }
 }
 
 /// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
@@ -181,11 +200,17 @@ struct Admitted {
 
 async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Admitted, PassError> {
     let asked = Instant::now();
-    let ask = ask(operator, &pass.seen, route, call);
-    let permit = tokio::select! {
-        biased;
-        () = operator.stopping.cancelled() => return Err(PassError::Stopping),
-        permit = operator.gate.admit(ask) => permit,
+    let permit = loop {
+        let accepted = operator.rejections.next_acceptance();
+        let ask = ask(operator, &pass.seen, route, call);
+        let tries_new_credentials = ask.locks.len() > 1;
+        tokio::select! {
+            biased;
+            () = operator.stopping.cancelled() => return Err(PassError::Stopping),
+            permit = operator.gate.admit(ask) => break permit,
+            // Perhaps these very ones were accepted, and the lock on them is not needed any more.
+            () = accepted, if tries_new_credentials => {}
+        }
     };
     let admitted = Admitted { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
     // Who held the lock before may have found out that these credentials are refused.
@@ -254,6 +279,16 @@ impl Done {
 }
 
 impl PassError {
+    /// The API server has refused, and asking again changes nothing before somebody acts.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match self {
+            Self::Api(error) | Self::Observe(ObserveError::Api(error)) => !self.is_race() && !error.is_passing(),
+            Self::Observe(ObserveError::ForeignSession(_)) => true,
+            Self::Stopping => false,
+        }
+    }
+
     /// Somebody else wrote first: nothing is wrong, read again.
     #[must_use]
     pub fn is_race(&self) -> bool {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use k8s_openapi::jiff::SignedDuration;
+use tokio::sync::{Notify, futures::Notified};
 
 use super::entry::Key;
 use crate::{
@@ -22,6 +23,7 @@ const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24 * 7);
 #[derive(Debug, Default)]
 pub struct Rejections {
     inner: Mutex<Inner>,
+    accepted: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,11 @@ impl Rejections {
         self.lock().accepted.contains(&Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() })
     }
 
+    /// Resolves when some credentials are accepted: who waits to try the same ones need not try them one by one.
+    pub fn next_acceptance(&self) -> Notified<'_> {
+        self.accepted.notified()
+    }
+
     /// Takes in a session's record, of a failure now or of one before a restart; the newer counts.
     pub fn remember(&self, record: &FailureRecord, key: &Key) {
         let FailureRecord { class: FailureClass::Rejected, credentials_fingerprint: Some(fingerprint), .. } = record
@@ -81,7 +88,8 @@ impl Rejections {
         let mut inner = self.lock();
         inner.refused.retain(|_, entry| entry.rejection.next_at + FORGET_AFTER > record.at);
         inner.accepted.remove(&tried);
-        let entry = inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
+        let entry =
+            inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
         entry.held.insert(key.clone());
         if entry.rejection.at < rejection.at {
             entry.rejection = rejection;
@@ -93,7 +101,9 @@ impl Rejections {
         let tried = Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() };
         let mut inner = self.lock();
         let held = inner.refused.remove(&tried).map(|entry| entry.held).unwrap_or_default();
-        inner.accepted.insert(tried);
+        if inner.accepted.insert(tried) {
+            self.accepted.notify_waiters();
+        }
         held
     }
 }

@@ -7,7 +7,7 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    facts::{FailureRecord, Facts, Issued},
+    facts::{Facts, FailureRecord, Issued},
     observation::{Block, CredentialsView, Observation, ProviderView, Rejection, Seen},
     output::Ownership,
     schedule,
@@ -77,7 +77,11 @@ pub enum Why {
     /// Somebody has to act first.
     Blocked(Block),
     /// The last attempt failed, and it is too early for the next.
-    Held { reason: String, message: String, class: FailureClass },
+    Held {
+        reason: String,
+        message: String,
+        class: FailureClass,
+    },
 }
 
 /// An observation that has passed the rules before the chain.
@@ -346,9 +350,8 @@ impl<'a> Case<'a> {
             "a login was interrupted and nobody knows its outcome ({} in a row); next try at {until}",
             intent.count
         );
-        (self.now < until).then(|| {
-            self.wait_for(until, reasons::PROVIDER_UNAVAILABLE, &message, FailureClass::Transient)
-        })
+        (self.now < until)
+            .then(|| self.wait_for(until, reasons::PROVIDER_UNAVAILABLE, &message, FailureClass::Transient))
     }
 
     fn same_content_intent(&self) -> Option<&'a super::facts::Intent> {

@@ -86,10 +86,8 @@ pub struct Attempt<'a> {
 pub fn next_attempt(attempt: &Attempt<'_>) -> Timestamp {
     let doubled = |base: f64, most: f64| (base * 2f64.powi(exponent(attempt.count))).min(most);
     let jitter = 1.0 - 0.5 * fraction(attempt.uid, &attempt.count.to_string());
-    let remaining = attempt
-        .expires_at
-        .map(|at| seconds(at.as_second() - attempt.now.as_second()))
-        .filter(|&left| left > 0.0);
+    let remaining =
+        attempt.expires_at.map(|at| seconds(at.as_second() - attempt.now.as_second())).filter(|&left| left > 0.0);
     #[expect(clippy::cast_precision_loss, reason = "a Retry-After is bounded when it is read")]
     let told = attempt.retry_after.map(|told| told as f64);
     let delay = match attempt.class {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::facts::{FailureRecord, Facts, Intent, Issued, SeenCredentials};
+use super::facts::{Facts, FailureRecord, Intent, Issued, SeenCredentials};
 use crate::{
     api::http::Operation,
     provider::{grant::Grant, values::SessionValues},
@@ -200,16 +200,11 @@ fn refreshed(before: Issued, grant: &Grant, old: Option<&Material>, of: &Circums
 }
 
 fn made_no_progress(before: &Issued, grant: &Grant, old: Option<&Material>) -> bool {
-    let same_token =
-        old.is_some_and(|old| old.access_token.expose_secret() == grant.access_token.expose_secret());
+    let same_token = old.is_some_and(|old| old.access_token.expose_secret() == grant.access_token.expose_secret());
     same_token || grant.expires_at <= before.expires_at && !before.is_expired(grant.issued_at)
 }
 
-fn session_end(
-    started_at: Timestamp,
-    limit: Option<Duration>,
-    given: Option<Timestamp>,
-) -> Option<Timestamp> {
+fn session_end(started_at: Timestamp, limit: Option<Duration>, given: Option<Timestamp>) -> Option<Timestamp> {
     let limit = limit.and_then(|limit| started_at.checked_add(limit).ok());
     limit.into_iter().chain(given).min()
 }

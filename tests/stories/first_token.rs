@@ -27,7 +27,9 @@ async fn a_new_apitoken_of_each_vendor_gets_its_output_and_becomes_ready() {
     for name in ["clusters", "assets", "infra"] {
         world.ready(name).await;
     }
-    for l in world.operator().logs() { eprintln!("{l}"); }
+    for l in world.operator().logs() {
+        eprintln!("{l}");
+    }
     palette.assert_no_protocol_errors();
     tenovos.assert_no_protocol_errors();
     virtana.assert_no_protocol_errors();

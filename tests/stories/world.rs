@@ -52,7 +52,15 @@ impl World {
         INSTALLED.get_or_init(|| install(cluster)).await;
         let client = cluster.client(&User::Admin).expect("a client");
         let namespace = cluster.namespace("story").await.expect("a namespace");
-        Self { cluster, client, namespace, ca: TestCa::new().expect("a CA"), flags: Vec::new(), env: Vec::new(), operator: None }
+        Self {
+            cluster,
+            client,
+            namespace,
+            ca: TestCa::new().expect("a CA"),
+            flags: Vec::new(),
+            env: Vec::new(),
+            operator: None,
+        }
     }
 
     /// A namespace with an operator that is ready.
@@ -69,7 +77,8 @@ impl World {
     }
 
     pub fn operator_options(&self) -> OperatorOptions {
-        let mut args: Vec<String> = ["run", "--allow-provider-cidr", "127.0.0.0/8", "--log-level", "trace"].map(String::from).into();
+        let mut args: Vec<String> =
+            ["run", "--allow-provider-cidr", "127.0.0.0/8", "--log-level", "trace"].map(String::from).into();
         args.extend(["--namespaces", &self.namespace, "--operator-namespace", &self.namespace].map(String::from));
         args.extend(self.flags.iter().cloned());
         OperatorOptions {
@@ -177,10 +186,7 @@ impl World {
 
     /// Waits until Ready is True for the current generation.
     pub async fn ready(&self, name: &str) -> ApiToken {
-        self.until(name, "Ready=True", |token| {
-            ready(token).is_some_and(|condition| condition.status == "True")
-        })
-        .await
+        self.until(name, "Ready=True", |token| ready(token).is_some_and(|condition| condition.status == "True")).await
     }
 
     /// Waits until Ready is False, or Unknown, for this reason.
