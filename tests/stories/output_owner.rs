@@ -37,7 +37,11 @@ async fn a_secret_of_another_type_or_an_immutable_one_is_not_taken_over_even_if_
     let scene = Scene::new().await;
     let offered = json!({ "apitoken.dev/role": "output" });
     let secrets = [
-        ("typed", "type", json!({ "type": "kubernetes.io/basic-auth", "stringData": { "username": "a", "password": "b" } })),
+        (
+            "typed",
+            "type",
+            json!({ "type": "kubernetes.io/basic-auth", "stringData": { "username": "a", "password": "b" } }),
+        ),
         ("immutable", "immutable", json!({ "immutable": true, "stringData": { "theirs": "precious" } })),
     ];
     for (name, word, mut secret) in secrets {

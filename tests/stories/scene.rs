@@ -1,10 +1,10 @@
 //! Where many stories begin: one Palette with one account, its provider, its credentials, and an operator.
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
 };
-use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 use testbed::{eventually::await_until, users::User, vendors::Palette};
 
@@ -89,7 +89,11 @@ impl World {
 
     /// Makes the operator look at an ApiToken again and waits until it has: an edit of the spec without a meaning.
     pub async fn looked_again(&self, name: &str) {
-        let percent = if self.get(name).await.spec.refresh.is_some_and(|refresh| refresh.at_percent == Some(66)) { 65 } else { 66 };
+        let percent = if self.get(name).await.spec.refresh.is_some_and(|refresh| refresh.at_percent == Some(66)) {
+            65
+        } else {
+            66
+        };
         self.edit_token(name, json!({ "spec": { "refresh": { "atPercent": percent } } })).await;
         self.until(name, "seen in its new generation", |_| true).await;
     }
