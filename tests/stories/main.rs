@@ -2,7 +2,11 @@
 
 mod world;
 
+mod deletion;
 mod first_token;
 mod output_edited;
 mod output_owner;
+mod provider_changed;
 mod scene;
+mod status_table;
+mod suspend;
