@@ -371,13 +371,16 @@ impl<'a> Case<'a> {
         (!accepted).then(|| self.same_content_intent().map_or(1, |intent| intent.count.saturating_add(1)))
     }
 
-    /// This session's own failure, while it speaks of the same provider, credentials and specs.
+    /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it
+    /// once a minute; an edit does at once, unless the provider has said how long to wait.
     fn own_failure(&self, operation: Operation) -> Option<&'a FailureRecord> {
         self.facts()?.failure(operation).filter(|failure| {
+            let edited = failure.spec_mark != self.seen.token.spec_mark && failure.class != FailureClass::RateLimited;
+            let asked = self.is_asked() && self.now >= failure.at + AT_MOST_EVERY;
             failure.provider_fingerprint == self.provider.fingerprint
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()
-                && failure.spec_mark == self.seen.token.spec_mark
-                && !self.is_asked()
+                && !edited
+                && !asked
         })
     }
 
@@ -398,7 +401,9 @@ impl<'a> Case<'a> {
     }
 
     fn held_by(&self, failure: &FailureRecord) -> Wait {
-        self.wait_for(failure.next_at, &failure.reason, &failure.message, failure.class)
+        let asked = self.is_asked().then(|| failure.at + AT_MOST_EVERY);
+        let until = asked.map_or(failure.next_at, |at| at.min(failure.next_at));
+        self.wait_for(until, &failure.reason, &failure.message, failure.class)
     }
 
     fn wait_for(&self, until: Timestamp, reason: &str, message: &str, class: FailureClass) -> Wait {
