@@ -7,8 +7,7 @@ use std::{
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::pass::Pass;
-use crate::token::observation::Seen;
+use crate::token::observation::{Observation, Seen};
 
 /// So many restorations of the same output within [`WITHIN`] are a duel.
 const MOST: usize = 3;
@@ -27,20 +26,20 @@ impl Duels {
 
     /// Until when the output is left to whoever fights for it; `None`: write it. A new token is always written.
     #[must_use]
-    pub fn is_contested(&self, pass: &Pass, now: Timestamp) -> Option<Timestamp> {
-        if !is_restoration(pass) {
+    pub fn is_contested(&self, seen: &Observation, now: Timestamp) -> Option<Timestamp> {
+        if !is_restoration(seen) {
             return None;
         }
         let mut all = self.lock();
-        let times = all.get_mut(&pass.token.uid)?;
+        let times = all.get_mut(&seen.token.uid)?;
         times.retain(|at| now < *at + WITHIN);
         (times.len() >= MOST).then(|| times[0] + WITHIN)
     }
 
     /// Notes that an output is about to be restored.
-    pub fn note(&self, pass: &Pass, now: Timestamp) {
-        if is_restoration(pass) {
-            self.lock().entry(pass.token.uid.clone()).or_default().push(now);
+    pub fn note(&self, seen: &Observation, now: Timestamp) {
+        if is_restoration(seen) {
+            self.lock().entry(seen.token.uid.clone()).or_default().push(now);
         }
     }
 
@@ -51,9 +50,9 @@ impl Duels {
 }
 
 /// Somebody has written into an output that held the session's token, or has taken our label off it.
-fn is_restoration(pass: &Pass) -> bool {
-    let Seen::There(secret) = &pass.seen.output.secret else { return false };
-    let current = pass.seen.facts().and_then(|facts| facts.issued.as_ref()).map(|issued| &issued.grant);
+fn is_restoration(seen: &Observation) -> bool {
+    let Seen::There(secret) = &seen.output.secret else { return false };
+    let current = seen.facts().and_then(|facts| facts.issued.as_ref()).map(|issued| &issued.grant);
     let same_grant = secret.revision.as_ref().map(|revision| &revision.grant) == current;
     same_grant && (secret.drifted || !secret.labelled)
 }
