@@ -178,6 +178,17 @@ impl Index {
         concerned
     }
 
+    /// This version of an output was found to hold what it must, whoever wrote it.
+    pub fn settle_output(&self, key: &Key, resource_version: &str) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.secrets.get_mut(key).filter(|entry| entry.resource_version == resource_version) else {
+            return;
+        };
+        if let SecretRole::Output(marks) = &mut Arc::make_mut(entry).role {
+            marks.drifted = false;
+        }
+    }
+
     /// A Secret is gone, or has lost its label.
     pub fn remove_secret(&self, key: &Key, uid: &str) -> Vec<Subject> {
         let mut inner = self.lock();

@@ -23,6 +23,7 @@ use crate::{
     token::{
         decide::{Call, Decision, Next, OutputStep, Wait, Why, decide},
         observation::{Block, CredentialsView, Observation},
+        output::secret_name,
         status,
     },
 };
@@ -52,8 +53,6 @@ pub struct Done {
     pub asked: Vec<Asked>,
     pub adopted: bool,
     pub projected: bool,
-    /// The output is written again and again by somebody else; it is left alone for a while.
-    pub contested: bool,
     pub status: Option<(ApiTokenStatus, ApiTokenStatus)>,
     /// When to look again; `None`: the object is gone, or only an event can change anything.
     pub until: Option<Timestamp>,
@@ -176,12 +175,16 @@ async fn finish(
         return Ok(Some(wait));
     }
     let now = operator.now();
-    if let Some(until) = operator.duels.is_contested(&pass.token.uid, now) {
-        done.contested = true;
+    if let Some(until) = operator.duels.is_contested(&pass.seen, now) {
         wait.until = Some(wait.until.map_or(until, |at| at.min(until)));
+        wait.why = Why::Blocked(contested(pass));
         return Ok(Some(wait));
     }
     if pass.stored.is_none() && !look_again(operator, pass, false).await? {
+        return Ok(None);
+    }
+    if !operator.index.token(&pass.key).is_some_and(|token| token.uid == pass.token.uid && !token.deleting) {
+        // Deleted while the provider was asked: without its owner nothing would ever remove the output.
         return Ok(None);
     }
     if pass.seen.output.plan.is_none() {
@@ -196,6 +199,17 @@ async fn finish(
         Decision { output: OutputStep::Keep, next: Next::Wait(wait) } => Ok(Some(wait)),
         _ => Ok(None),
     }
+}
+
+/// The output is written again and again by somebody else; it is left alone for a while.
+fn contested(pass: &Pass) -> Block {
+    let name = secret_name(&pass.key.name, &pass.token.spec);
+    let message = format!(
+        "somebody else keeps writing into Secret {name:?}; it is left alone for a minute. Find out who: \
+         kubectl get secret {name} -n {} -o yaml --show-managed-fields",
+        pass.key.namespace
+    );
+    Block::new(reasons::OUTPUT_CONFLICT, message)
 }
 
 /// Reads everything anew into the pass. `false`: the ApiToken is gone.

@@ -134,10 +134,10 @@ fn is_of_this_spec(seen: &Observation) -> bool {
     seen.provider.as_ref().map_or(true, |provider| provider.fingerprint == issued.provider_fingerprint)
 }
 
-/// Expiry of the token that pods see; `None` when the output holds none of ours.
+/// Expiry of the token that pods see; `None` when the output holds none of ours, or somebody else's data.
 fn exposed_until(seen: &Observation) -> Option<Timestamp> {
     let Seen::There(secret) = &seen.output.secret else { return None };
-    if secret.ownership != Ownership::Ours {
+    if secret.ownership != Ownership::Ours || secret.drifted {
         return None;
     }
     let issued = seen.facts()?.issued.as_ref()?;

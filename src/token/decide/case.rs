@@ -165,12 +165,13 @@ impl<'a> Case<'a> {
         Some(Wait { until: earliest([wait.until, self.until_another_rule_answers().until]), ..wait })
     }
 
-    /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it.
+    /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it. An
+    /// edit says nothing about how many requests the provider can bear.
     fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
         let failure = self.facts()?.failure(operation).filter(|failure| {
             failure.provider_fingerprint == self.provider.fingerprint
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()
-                && failure.spec_mark == self.seen.token.spec_mark
+                && (failure.spec_mark == self.seen.token.spec_mark || failure.class == FailureClass::RateLimited)
         })?;
         let waived = if self.request_is_open() { failure.at + AT_MOST_EVERY } else { failure.next_at };
         self.held_until(waived.min(failure.next_at), &failure.reason, &failure.message, failure.class)
