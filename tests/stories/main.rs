@@ -4,5 +4,9 @@ mod customers;
 mod world;
 
 mod first_token;
+mod outage;
+mod palette;
 mod refreshing;
 mod sessions;
+mod tenovos;
+mod virtana;
