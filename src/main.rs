@@ -22,9 +22,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::from_process().command {
         Action::Run(args) => run(*args),
         Action::Crd => print(&crd::run()),
-        Action::Preset { name } => preset::run(name.as_deref())
-            .map_err(Into::into)
-            .and_then(|text| print(&text)),
+        Action::Preset { name } => preset::run(name.as_deref()).map_err(Into::into).and_then(|text| print(&text)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

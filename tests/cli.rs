@@ -60,9 +60,7 @@ fn help_of_run_names_every_flag_with_its_variable_and_its_default() {
     assert!(output.status.success());
     let help = stdout(&output);
     for (flag, words) in FLAGS {
-        let (_, entry) = help
-            .split_once(&format!("{flag} "))
-            .unwrap_or_else(|| panic!("no {flag} in\n{help}"));
+        let (_, entry) = help.split_once(&format!("{flag} ")).unwrap_or_else(|| panic!("no {flag} in\n{help}"));
         let entry = entry.split("\n      --").next().unwrap_or(entry);
         let variable = format!("[env: APITOKEN_{}]", flag[2..].replace('-', "_").to_uppercase());
         assert!(entry.contains(&variable), "no {variable} in\n{entry}");
@@ -82,29 +80,20 @@ fn help_names_the_subcommands_and_the_first_step() {
 
 #[test]
 fn help_shows_no_value_of_the_environment() {
-    let output = operator()
-        .args(["run", "--help"])
-        .env("APITOKEN_PROVIDER_PROXY", "http://canary:1")
-        .output()
-        .expect("runs");
+    let output =
+        operator().args(["run", "--help"]).env("APITOKEN_PROVIDER_PROXY", "http://canary:1").output().expect("runs");
     assert!(!stdout(&output).contains("canary"), "{}", stdout(&output));
 }
 
 #[test]
 fn version_is_that_of_the_package() {
     let output = outcome(&["--version"]);
-    assert_eq!(
-        stdout(&output),
-        concat!("apitoken-operator ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(stdout(&output), concat!("apitoken-operator ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
 fn a_misspelt_flag_or_subcommand_is_refused_with_the_right_one() {
-    assert_refused(
-        &outcome(&["run", "--namespace", "web"]),
-        &["--namespace", "--namespaces"],
-    );
+    assert_refused(&outcome(&["run", "--namespace", "web"]), &["--namespace", "--namespaces"]);
     assert_refused(&outcome(&["rum"]), &["rum", "run"]);
     assert_refused(&outcome(&[]), &["Usage:"]);
 }
@@ -112,32 +101,14 @@ fn a_misspelt_flag_or_subcommand_is_refused_with_the_right_one() {
 #[test]
 fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
     let table: [(&[&str], &[&str]); 12] = [
-        (
-            &["--namespaces", "web,Shop"],
-            &["--namespaces", "\"Shop\"", "lower-case"],
-        ),
+        (&["--namespaces", "web,Shop"], &["--namespaces", "\"Shop\"", "lower-case"]),
         (&["--operator-namespace", "a b"], &["--operator-namespace", "\"a b\""]),
-        (
-            &["--presets", "Acme"],
-            &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana"],
-        ),
-        (
-            &["--allow-provider-cidr", "127.0.0.1/8"],
-            &["--allow-provider-cidr", "write 127.0.0.0/8"],
-        ),
+        (&["--presets", "Acme"], &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana"]),
+        (&["--allow-provider-cidr", "127.0.0.1/8"], &["--allow-provider-cidr", "write 127.0.0.0/8"]),
         (&["--allow-provider-cidr", "all"], &["ADDRESS/PREFIX"]),
-        (
-            &["--provider-proxy", "proxy:3128"],
-            &["--provider-proxy", "http://proxy.example.com:3128"],
-        ),
-        (
-            &["--no-provider-proxy", "https://a"],
-            &["--no-provider-proxy", "without scheme or port"],
-        ),
-        (
-            &["--origin-requests-per-second", "0"],
-            &["--origin-requests-per-second", "1..=10000"],
-        ),
+        (&["--provider-proxy", "proxy:3128"], &["--provider-proxy", "http://proxy.example.com:3128"]),
+        (&["--no-provider-proxy", "https://a"], &["--no-provider-proxy", "without scheme or port"]),
+        (&["--origin-requests-per-second", "0"], &["--origin-requests-per-second", "1..=10000"]),
         (&["--listen", "8080"], &["--listen", "0.0.0.0:8080"]),
         (&["--log-level", "verbose"], &["--log-level", "trace"]),
         (&["--worker-threads", "65"], &["--worker-threads", "1..=64"]),
@@ -151,19 +122,12 @@ fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
 #[test]
 fn more_namespaces_than_can_be_watched_one_by_one_are_refused() {
     let names: Vec<String> = (0..51).map(|n| format!("ns-{n}")).collect();
-    assert_refused(
-        &outcome(&["run", "--namespaces", &names.join(",")]),
-        &["51", "50", "whole cluster"],
-    );
+    assert_refused(&outcome(&["run", "--namespaces", &names.join(",")]), &["51", "50", "whole cluster"]);
 }
 
 #[test]
 fn a_variable_is_checked_like_its_flag_and_an_empty_one_counts_as_unset() {
-    let wrong = operator()
-        .arg("run")
-        .env("APITOKEN_LOG_FORMAT", "xml")
-        .output()
-        .expect("runs");
+    let wrong = operator().arg("run").env("APITOKEN_LOG_FORMAT", "xml").output().expect("runs");
     assert_refused(&wrong, &["--log-format", "json"]);
     let mut empty = operator();
     for (flag, _) in FLAGS {
@@ -178,11 +142,7 @@ fn a_variable_is_checked_like_its_flag_and_an_empty_one_counts_as_unset() {
 fn the_refusal_of_a_proxy_does_not_repeat_its_password() {
     let wrong = "socks5://user:canary@proxy:1080";
     let by_flag = outcome(&["run", "--provider-proxy", wrong]);
-    let by_variable = operator()
-        .arg("run")
-        .env("APITOKEN_PROVIDER_PROXY", wrong)
-        .output()
-        .expect("runs");
+    let by_variable = operator().arg("run").env("APITOKEN_PROVIDER_PROXY", wrong).output().expect("runs");
     for output in [by_flag, by_variable] {
         assert_refused(&output, &["--provider-proxy", "http://"]);
         assert!(!stderr(&output).contains("canary"), "{}", stderr(&output));
@@ -200,11 +160,7 @@ fn presets_are_listed_and_an_unknown_one_is_refused_with_those_that_exist() {
         assert!(stdout(&list).contains(name), "no {name} in\n{}", stdout(&list));
         assert!(stderr(&unknown).contains(name), "no {name} in\n{}", stderr(&unknown));
     }
-    assert!(
-        stderr(&unknown).starts_with("error: ") && stderr(&unknown).contains("Acme"),
-        "{}",
-        stderr(&unknown)
-    );
+    assert!(stderr(&unknown).starts_with("error: ") && stderr(&unknown).contains("Acme"), "{}", stderr(&unknown));
 }
 
 #[test]
@@ -212,11 +168,7 @@ fn each_preset_is_printed_as_a_manifest_to_copy() {
     for name in ["Palette", "Tenovos", "Virtana"] {
         let output = outcome(&["preset", name]);
         assert!(output.status.success(), "{}", stderr(&output));
-        assert!(
-            stdout(&output).contains("kind: ClusterTokenProvider\n"),
-            "{}",
-            stdout(&output)
-        );
+        assert!(stdout(&output).contains("kind: ClusterTokenProvider\n"), "{}", stdout(&output));
     }
 }
 
@@ -232,20 +184,10 @@ fn crd_prints_the_three_kinds() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let mut child = operator()
-        .arg("crd")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("runs");
+    let mut child = operator().arg("crd").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     drop(child.stdout.take());
     let mut message = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut message)
-        .expect("text");
+    child.stderr.take().expect("piped").read_to_string(&mut message).expect("text");
     let status = child.wait().expect("ends");
     assert!(status.success(), "{message}");
     assert_eq!(message, "");
@@ -254,15 +196,8 @@ fn a_reader_that_goes_away_is_no_failure() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_a_message_and_not_a_panic() {
-    let full = std::fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .expect("Linux has it");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     let output = operator().arg("crd").stdout(full).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with("error: cannot write the output\n  because: "),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).starts_with("error: cannot write the output\n  because: "), "{}", stderr(&output));
 }

@@ -14,10 +14,7 @@ struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .map_err(|_| io::Error::other("a writer panicked"))?
-            .extend_from_slice(bytes);
+        self.0.lock().map_err(|_| io::Error::other("a writer panicked"))?.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -43,10 +40,7 @@ fn a_json_line_is_one_object_with_the_fields_beside_the_message() {
     let object: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(object["level"], "INFO");
     assert_eq!(object["message"], "refreshed");
-    assert_eq!(
-        (&object["namespace"], &object["name"]),
-        (&"web".into(), &"assets".into())
-    );
+    assert_eq!((&object["namespace"], &object["name"]), (&"web".into(), &"assets".into()));
     let timestamp = object["timestamp"].as_str().expect("a timestamp");
     timestamp.parse::<jiff::Timestamp>().expect("RFC 3339");
 }
@@ -56,10 +50,7 @@ fn a_text_line_has_no_colours_where_nobody_looks() {
     let line = written(LogFormat::Text, LogLevel::Info, || {
         tracing::info!(target: "apitoken_operator", name = "assets", "refreshed");
     });
-    assert!(
-        line.contains("refreshed") && line.contains("assets") && !line.contains('\u{1b}'),
-        "{line:?}"
-    );
+    assert!(line.contains("refreshed") && line.contains("assets") && !line.contains('\u{1b}'), "{line:?}");
 }
 
 #[test]
@@ -71,10 +62,7 @@ fn at_trace_only_the_operator_speaks_below_a_warning_and_kube_not_at_all() {
         tracing::error!(target: "kube_client::client", "canary-body");
         tracing::error!(target: "kube_runtime::watcher", "canary-list");
     });
-    assert!(
-        lines.contains("own step") && lines.contains("foreign warning"),
-        "{lines}"
-    );
+    assert!(lines.contains("own step") && lines.contains("foreign warning"), "{lines}");
     assert!(!lines.contains("canary"), "{lines}");
 }
 
@@ -87,9 +75,6 @@ fn a_panic_is_logged_by_its_place_and_without_its_payload() {
         panic::set_hook(before);
         assert!(outcome.is_err());
     });
-    assert!(
-        line.contains("tests/logging.rs:") && line.contains("panicked"),
-        "{line}"
-    );
+    assert!(line.contains("tests/logging.rs:") && line.contains("panicked"), "{line}");
     assert!(!line.contains("canary"), "{line}");
 }

@@ -45,22 +45,12 @@ async fn start() -> Running {
     let alive = Arc::new(AtomicBool::new(true));
     let told = Arc::clone(&alive);
     let health = Health::new(move || {
-        if told.load(Ordering::Relaxed) {
-            Ok(())
-        } else {
-            Err("a due pass was not started for 60 s".to_owned())
-        }
+        if told.load(Ordering::Relaxed) { Ok(()) } else { Err("a due pass was not started for 60 s".to_owned()) }
     });
     let stop = CancellationToken::new();
     let metrics = Arc::new(Metrics::new(Arc::new(Nothing), true));
     let task = tokio::spawn(server.serve(metrics, Arc::clone(&health), stop.clone()));
-    Running {
-        address,
-        health,
-        alive,
-        stop,
-        task,
-    }
+    Running { address, health, alive, stop, task }
 }
 
 /// The whole reply to a request, head and body.
@@ -68,10 +58,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     stream.write_all(request.as_bytes()).await.expect("sends");
     let mut reply = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut reply))
-        .await
-        .expect("a reply in time")
-        .expect("a reply");
+    timeout(PATIENCE, stream.read_to_string(&mut reply)).await.expect("a reply in time").expect("a reply");
     reply
 }
 
@@ -86,17 +73,10 @@ async fn readiness_says_what_it_waits_for_until_it_is_there() {
     assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
     assert!(reply.ends_with("\r\n\r\nnot ready: starting\n"), "{reply}");
     running.health.set_ready(false, "the first list of ApiTokens");
-    assert!(
-        get(running.address, "/readyz")
-            .await
-            .ends_with("not ready: the first list of ApiTokens\n")
-    );
+    assert!(get(running.address, "/readyz").await.ends_with("not ready: the first list of ApiTokens\n"));
     running.health.set_ready(true, "");
     let reply = get(running.address, "/readyz").await;
-    assert!(
-        reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("\r\n\r\nok\n"),
-        "{reply}"
-    );
+    assert!(reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("\r\n\r\nok\n"), "{reply}");
 }
 
 #[tokio::test]
@@ -106,10 +86,7 @@ async fn liveness_is_asked_anew_each_time_and_is_not_readiness() {
     running.alive.store(false, Ordering::Relaxed);
     let reply = get(running.address, "/livez").await;
     assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
-    assert!(
-        reply.ends_with("not alive: a due pass was not started for 60 s\n"),
-        "{reply}"
-    );
+    assert!(reply.ends_with("not alive: a due pass was not started for 60 s\n"), "{reply}");
 }
 
 #[tokio::test]
@@ -117,14 +94,8 @@ async fn metrics_come_as_openmetrics() {
     let running = start().await;
     let reply = get(running.address, "/metrics").await;
     assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
-    assert!(
-        reply.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"),
-        "{reply}"
-    );
-    assert!(
-        reply.contains("apitoken_build_info{") && reply.ends_with("# EOF\n"),
-        "{reply}"
-    );
+    assert!(reply.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"), "{reply}");
+    assert!(reply.contains("apitoken_build_info{") && reply.ends_with("# EOF\n"), "{reply}");
 }
 
 #[tokio::test]
@@ -132,15 +103,8 @@ async fn other_paths_and_methods_are_told_what_there_is() {
     let running = start().await;
     assert!(get(running.address, "/").await.contains("/metrics, /readyz, /livez"));
     assert!(get(running.address, "/debug").await.starts_with("HTTP/1.1 404 "));
-    let reply = ask(
-        running.address,
-        "POST /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
-    )
-    .await;
-    assert!(
-        reply.starts_with("HTTP/1.1 405 ") && reply.contains("allow: GET, HEAD\r\n"),
-        "{reply}"
-    );
+    let reply = ask(running.address, "POST /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(reply.starts_with("HTTP/1.1 405 ") && reply.contains("allow: GET, HEAD\r\n"), "{reply}");
 }
 
 #[tokio::test]
@@ -164,11 +128,7 @@ async fn a_client_that_never_ends_its_header_is_cut_off() {
 #[tokio::test]
 async fn an_endless_header_is_refused() {
     let running = start().await;
-    let reply = ask(
-        running.address,
-        &format!("GET /livez HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(8 * 1024)),
-    )
-    .await;
+    let reply = ask(running.address, &format!("GET /livez HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(8 * 1024))).await;
     assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");
 }
 
@@ -178,14 +138,8 @@ async fn a_stop_ends_it_though_a_client_hangs_on() {
     let silent = TcpStream::connect(running.address).await.expect("connects");
     assert!(get(running.address, "/livez").await.starts_with("HTTP/1.1 200 "));
     running.stop.cancel();
-    timeout(PATIENCE, running.task)
-        .await
-        .expect("ends in time")
-        .expect("ends well");
-    assert!(
-        TcpStream::connect(running.address).await.is_err(),
-        "nobody listens any more"
-    );
+    timeout(PATIENCE, running.task).await.expect("ends in time").expect("ends well");
+    assert!(TcpStream::connect(running.address).await.is_err(), "nobody listens any more");
     drop(silent);
 }
 

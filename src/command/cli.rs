@@ -14,12 +14,7 @@ pub use crate::operator::settings::RunArgs;
 /// Logs in to APIs that hand out short-lived tokens, renews the tokens before they expire, and keeps them in Secrets
 /// that pods mount. Apply the output of `apitoken-operator crd` once, then run `apitoken-operator run`.
 #[derive(Debug, Parser)]
-#[command(
-    name = "apitoken-operator",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "apitoken-operator", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Action,
@@ -61,15 +56,8 @@ fn command() -> Command {
 /// Charts and manifests set variables to nothing where people mean "the default". And help names variables, not what
 /// is in them.
 fn variable_if_set(arg: Arg) -> Arg {
-    let empty = arg
-        .get_env()
-        .and_then(std::env::var_os)
-        .is_some_and(|value| value.is_empty());
-    if empty {
-        arg.env(None::<&str>)
-    } else {
-        arg.hide_env_values(true)
-    }
+    let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if empty { arg.env(None::<&str>) } else { arg.hide_env_values(true) }
 }
 
 /// A refusal repeats the value that is refused; that of a proxy may hold a password.
@@ -100,11 +88,7 @@ mod tests {
         for arg in run.get_arguments() {
             let flag = arg.get_long().expect("run takes flags only");
             let variable = format!("APITOKEN_{}", flag.replace('-', "_").to_uppercase());
-            assert_eq!(
-                arg.get_env().and_then(|name| name.to_str()),
-                Some(variable.as_str()),
-                "--{flag}"
-            );
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(variable.as_str()), "--{flag}");
         }
     }
 
@@ -112,11 +96,7 @@ mod tests {
     fn every_flag_of_run_stands_under_a_heading_and_is_explained() {
         let command = command();
         for arg in command.find_subcommand("run").expect("run").get_arguments() {
-            assert!(
-                arg.get_help_heading().is_some() && arg.get_help().is_some(),
-                "{}",
-                arg.get_id()
-            );
+            assert!(arg.get_help_heading().is_some() && arg.get_help().is_some(), "{}", arg.get_id());
         }
     }
 }

@@ -68,12 +68,8 @@ pub async fn store_session(operator: &Operator, pass: &mut Pass, session: Sessio
         metadata.resource_version = Some(base.resource_version);
     }
     let creates = metadata.uid.is_none();
-    let secret = Secret {
-        metadata,
-        type_: Some(SESSION_SECRET_TYPE.to_owned()),
-        data: Some(document),
-        ..Secret::default()
-    };
+    let secret =
+        Secret { metadata, type_: Some(SESSION_SECRET_TYPE.to_owned()), data: Some(document), ..Secret::default() };
     let written = if creates {
         operator.cluster.call(pass.urgency(), target("create"), secrets.create(&as_us, &secret)).await?
     } else {
@@ -119,7 +115,12 @@ pub(super) fn owner_reference(key: &Key, token: &TokenEntry) -> OwnerReference {
 ///
 /// # Errors
 /// A conflict when the object has changed since it was seen; anything else that the API server says.
-pub async fn report(operator: &Operator, pass: &Pass, status: &ApiTokenStatus, now: Timestamp) -> Result<bool, ApiError> {
+pub async fn report(
+    operator: &Operator,
+    pass: &Pass,
+    status: &ApiTokenStatus,
+    now: Timestamp,
+) -> Result<bool, ApiError> {
     if *pass.token.status == *status {
         return Ok(false);
     }

@@ -1,9 +1,12 @@
 //! Composition, and the order of shutdown: no new pass, passes in flight, server, process.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
-use anyhow::Context;
-use kube::{Client, Config};
+use anyhow::{Context, anyhow};
+use kube::{
+    Client, Config,
+    config::{InferConfigError, KubeconfigError},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -35,9 +38,7 @@ use super::{
 /// # Errors
 /// When it cannot start; the message says what is missing and what to do.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
-    let mut config = Config::infer().await.context(
-        "no cluster is configured: set KUBECONFIG to a kubeconfig file, or run in a pod with a service account",
-    )?;
+    let mut config = Config::infer().await.map_err(|error| not_configured(&error))?;
     // The next pass is the retry; kube's own would hold a pass for minutes.
     config.default_retry = false;
     let url = config.cluster_url.to_string();
@@ -92,17 +93,29 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// kube's own text quotes the lines of a kubeconfig that it cannot read, and keys and tokens stand in there.
+fn not_configured(error: &InferConfigError) -> anyhow::Error {
+    let problem = match error.source().and_then(|source| source.downcast_ref::<KubeconfigError>()) {
+        Some(KubeconfigError::Parse(error)) => {
+            let line = error.location().map(|at| format!(", line {}", at.line())).unwrap_or_default();
+            format!("the kubeconfig is not the YAML of a kubeconfig{line}")
+        }
+        Some(problem) => problem.to_string(),
+        None => "the service account cannot be read".to_owned(),
+    };
+    anyhow!(problem).context(
+        "no cluster is configured: set KUBECONFIG to a kubeconfig file, or run in a pod with a service account",
+    )
+}
+
 fn egress(args: &RunArgs, api_server: Vec<SocketAddr>) -> anyhow::Result<Egress> {
     let addresses = AddressPolicy {
         allow: args.allow_provider_cidr.clone(),
         allow_tenant_private: args.allow_tenant_private,
         api_server,
     };
-    let config = EgressConfig {
-        addresses,
-        proxy: args.provider_proxy.clone(),
-        no_proxy: args.no_provider_proxy.clone(),
-    };
+    let config =
+        EgressConfig { addresses, proxy: args.provider_proxy.clone(), no_proxy: args.no_provider_proxy.clone() };
     Egress::new(config).context("--provider-proxy cannot be used")
 }
 

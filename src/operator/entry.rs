@@ -220,7 +220,9 @@ impl ProviderEntry {
 fn tls_material(tls: Option<&Tls>) -> Result<TlsMaterial, String> {
     let Some(tls) = tls else { return Ok(TlsMaterial::default()) };
     if tls.ca_bundle_ref.is_some() {
-        return Err("spec.tls.caBundleRef: not supported by this version; put the PEM text into spec.tls.caBundle".to_owned());
+        return Err(
+            "spec.tls.caBundleRef: not supported by this version; put the PEM text into spec.tls.caBundle".to_owned()
+        );
     }
     if tls.client_certificate_ref.is_some() {
         return Err("spec.tls.clientCertificateRef: not supported by this version".to_owned());
@@ -288,7 +290,8 @@ impl OutputMarks {
         let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
             drifted: foreign || expected != Some(&key_set(ours.iter())),
-            controller: controller.map(|OwnerReference { kind, name, uid, .. }| (kind.clone(), name.clone(), uid.clone())),
+            controller: controller
+                .map(|OwnerReference { kind, name, uid, .. }| (kind.clone(), name.clone(), uid.clone())),
             owner: annotation(metadata, OWNER).map(str::to_owned),
             expires_at: annotation(metadata, EXPIRES_AT).and_then(|text| text.parse().ok()),
             labelled: metadata.labels.iter().flatten().any(|(key, value)| key == ROLE_LABEL && value == ROLE_OUTPUT),
@@ -298,8 +301,7 @@ impl OutputMarks {
 
     #[must_use]
     pub fn ownership(&self, token_name: &str, token_uid: &str) -> Ownership {
-        let controller =
-            self.controller.as_ref().map(|(kind, name, uid)| (kind.as_str(), name.as_str(), uid.as_str()));
+        let controller = self.controller.as_ref().map(|(kind, name, uid)| (kind.as_str(), name.as_str(), uid.as_str()));
         let role = self.labelled.then_some(ROLE_OUTPUT);
         Ownership::judge(Marks { controller, owner: self.owner.as_deref(), role }, token_name, token_uid)
     }

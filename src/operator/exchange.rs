@@ -24,7 +24,7 @@ use crate::{
     token::{
         decide::Call,
         facts::{FailureRecord, Intent, SeenCredentials},
-        observation::{CredentialsView, Rejection, Seen},
+        observation::{CredentialsView, Rejection},
         schedule::{self, Attempt},
         session::{Circumstances, Session},
     },
@@ -113,7 +113,8 @@ async fn record_intent(
 async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {
     let definition = &route.view.definition;
     let none = Credentials::default();
-    let session = pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
+    let session =
+        pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
     let session = session.filter(|_| operation == Operation::Refresh);
     let values = Values {
         credentials: pass.credentials.as_ref().unwrap_or(&none),
@@ -173,11 +174,8 @@ async fn store_answer(
         }
         Answer::Ended(_) => {
             // Not stored: a login follows in this pass, and its outcome is.
-            let session = session.ended();
-            pass.seen.session = Seen::There(session.facts.clone());
-            if let Some(stored) = &mut pass.stored {
-                stored.session = session;
-            }
+            let grant = session.facts.issued.as_ref().map(|issued| issued.grant.clone()).unwrap_or_default();
+            pass.end_session(&grant);
             return Ok(());
         }
         Answer::Failed(failure) => {

@@ -10,8 +10,8 @@ use std::{
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::metrics::{Inventory, Sample};
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
+use super::metrics::{Inventory, Sample};
 use crate::{
     api::{reasons, status::READY},
     token::{decide::LOOK_AGAIN, facts::Facts},
@@ -187,7 +187,10 @@ impl Index {
     /// Remembers what a GET has shown, so that many ApiTokens with the same fault cost one GET a minute.
     pub fn note_absent(&self, key: Key, absence: Absence, now: Timestamp) {
         let mut inner = self.lock();
-        inner.forget_secret(&key);
+        if inner.secrets.contains_key(&key) {
+            // The watch has brought it since: it knows better.
+            return;
+        }
         inner.absent.retain(|_, (at, _)| now < *at + LOOK_AGAIN);
         inner.absent.insert(key, (now, absence));
     }
@@ -248,7 +251,8 @@ impl Index {
     pub fn retain_secrets(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Subject> {
         let mut inner = self.lock();
         let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
-        let gone: Vec<_> = inner.secrets.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
+        let gone: Vec<_> =
+            inner.secrets.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
         let mut concerned = Vec::new();
         for key in gone {
             if let Some(old) = inner.secrets.get(&key).cloned() {
@@ -260,7 +264,11 @@ impl Index {
     }
 
     /// After a new list of one kind of provider in one namespace (or all).
-    pub fn retain_providers(&self, in_scope: impl Fn(&ProviderKey) -> bool, listed: &HashSet<ProviderKey>) -> Vec<Subject> {
+    pub fn retain_providers(
+        &self,
+        in_scope: impl Fn(&ProviderKey) -> bool,
+        listed: &HashSet<ProviderKey>,
+    ) -> Vec<Subject> {
         let gone: Vec<_> = {
             let inner = self.lock();
             inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()

@@ -81,9 +81,7 @@ pub fn targets(level: LogLevel) -> Targets {
 
 /// The panic hook: says where, never what, because a payload may hold whatever was being formatted.
 pub fn log_panic(info: &PanicHookInfo<'_>) {
-    let location = info
-        .location()
-        .map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let location = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     tracing::error!(%location, thread, "panicked: this is a bug in the operator, please report the location");
@@ -112,13 +110,7 @@ mod tests {
     fn trace_opens_no_other_crate_beyond_warnings() {
         let targets = targets(LogLevel::Trace);
         assert!(targets.would_enable("apitoken_operator::operator::reconcile", &Level::TRACE));
-        for foreign in [
-            "hyper::proto",
-            "reqwest::connect",
-            "rustls::client",
-            "tower::buffer",
-            "h2",
-        ] {
+        for foreign in ["hyper::proto", "reqwest::connect", "rustls::client", "tower::buffer", "h2"] {
             assert!(targets.would_enable(foreign, &Level::WARN), "{foreign}");
             assert!(!targets.would_enable(foreign, &Level::INFO), "{foreign}");
         }
@@ -128,10 +120,7 @@ mod tests {
     fn kube_is_silent_at_every_level() {
         for level in LogLevel::value_variants() {
             for kube in ["kube_client::client", "kube_runtime::watcher"] {
-                assert!(
-                    !targets(*level).would_enable(kube, &Level::ERROR),
-                    "{kube} at {level:?}"
-                );
+                assert!(!targets(*level).would_enable(kube, &Level::ERROR), "{kube} at {level:?}");
             }
         }
     }

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     provider::values::Credentials,
-    token::{observation::Observation, session::Session},
+    token::{
+        observation::{Observation, Seen},
+        session::Session,
+    },
 };
 
 /// What a pass knows.
@@ -45,6 +48,15 @@ pub struct Version {
 }
 
 impl Pass {
+    /// Carries on what the provider has said in this pass: the session of this grant cannot be refreshed any more.
+    pub fn end_session(&mut self, grant: &str) {
+        let Some(stored) = &mut self.stored else { return };
+        if stored.session.facts.issued.as_ref().is_some_and(|issued| issued.grant == grant) {
+            stored.session = std::mem::take(&mut stored.session).ended();
+            self.seen.session = Seen::There(stored.session.facts.clone());
+        }
+    }
+
     /// Whether a valid token depends on this pass.
     #[must_use]
     pub fn urgency(&self) -> Urgency {

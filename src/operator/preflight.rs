@@ -3,9 +3,11 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Resource,
-    api::ListParams,
+    api::{ListParams, WatchParams},
     core::{NamespaceResourceScope, PartialObjectMeta},
 };
+
+use tokio::time::error::Elapsed;
 
 use super::cluster::{self, DEADLINE};
 use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
@@ -15,10 +17,14 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 pub enum PreflightError {
     #[error("cannot reach the API server at {url}: {problem}; check KUBECONFIG and the network")]
     Unreachable { url: String, problem: String },
-    #[error("the API server at {url} does not know the kind {kind}: install the CRDs first: apitoken-operator crd | kubectl apply --server-side -f -")]
+    #[error(
+        "the API server at {url} does not know the kind {kind}: install the CRDs first: apitoken-operator crd | kubectl apply --server-side -f -"
+    )]
     MissingKind { url: String, kind: String },
-    #[error("may not list {resource} {scope}: {problem}; grant get, list and watch on {resource} (examples/rbac.yaml)")]
-    Forbidden { resource: String, scope: String, problem: String },
+    #[error(
+        "may not {verb} {resource} {scope}: {problem}; grant get, list and watch on {resource} (examples/rbac.yaml)"
+    )]
+    Forbidden { verb: &'static str, resource: String, scope: String, problem: String },
 }
 
 /// Asks for one object of each kind that is watched.
@@ -34,7 +40,8 @@ pub async fn check(client: &Client, url: &str, namespaces: &[String]) -> Result<
         list::<Secret>(client, url, scope).await?;
     }
     let providers: Api<PartialObjectMeta<ClusterTokenProvider>> = Api::all(client.clone());
-    listed(&providers, url, "ClusterTokenProvider", "clustertokenproviders", "in the cluster").await
+    let (kind, resource) = ("ClusterTokenProvider", "clustertokenproviders");
+    Look { api: providers, url, kind, resource, scope: "in the cluster" }.check().await
 }
 
 async fn list<K>(client: &Client, url: &str, namespace: Option<&str>) -> Result<(), PreflightError>
@@ -45,33 +52,53 @@ where
         Some(namespace) => (Api::namespaced(client.clone(), namespace), format!("in namespace {namespace}")),
         None => (Api::all(client.clone()), "in all namespaces".to_owned()),
     };
-    listed(&api, url, &K::kind(&()), &K::plural(&()), &scope).await
+    Look { api, url, kind: &K::kind(&()), resource: &K::plural(&()), scope: &scope }.check().await
 }
 
-async fn listed<K>(
-    api: &Api<PartialObjectMeta<K>>,
-    url: &str,
-    kind: &str,
-    resource: &str,
-    scope: &str,
-) -> Result<(), PreflightError>
+/// One kind, as it will be watched.
+struct Look<'a, K> {
+    api: Api<PartialObjectMeta<K>>,
+    url: &'a str,
+    kind: &'a str,
+    resource: &'a str,
+    scope: &'a str,
+}
+
+impl<K> Look<'_, K>
 where
     K: Clone + std::fmt::Debug,
     PartialObjectMeta<K>: serde::de::DeserializeOwned,
 {
-    let one = ListParams::default().limit(1).labels("apitoken.dev/preflight");
-    let url = url.to_owned();
-    match tokio::time::timeout(DEADLINE, api.list_metadata(&one)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
-            Err(PreflightError::MissingKind { url, kind: kind.to_owned() })
+    /// A watch that is refused later is one that fails again and again, without an end.
+    async fn check(&self) -> Result<(), PreflightError> {
+        let none = "apitoken.dev/preflight";
+        let list = ListParams::default().limit(1).labels(none);
+        let listed = self.api.list_metadata(&list);
+        self.judge("list", tokio::time::timeout(DEADLINE, listed).await)?;
+        let watch = WatchParams::default().timeout(1).labels(none);
+        let watched = self.api.watch_metadata(&watch, "0");
+        self.judge("watch", tokio::time::timeout(DEADLINE, watched).await)
+    }
+
+    fn judge<T>(&self, verb: &'static str, answer: Result<kube::Result<T>, Elapsed>) -> Result<(), PreflightError> {
+        let url = self.url.to_owned();
+        match answer {
+            Ok(Ok(_)) => Ok(()),
+            // By the code: where the whole API group is unknown, the answer is no Status with a reason.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+                Err(PreflightError::MissingKind { url, kind: self.kind.to_owned() })
+            }
+            Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(PreflightError::Forbidden {
+                verb,
+                resource: self.resource.to_owned(),
+                scope: self.scope.to_owned(),
+                problem: cluster::problem(&kube::Error::Api(status)),
+            }),
+            Ok(Err(error)) => Err(PreflightError::Unreachable { url, problem: cluster::problem(&error) }),
+            Err(_) => {
+                let problem = format!("no answer within {} s", DEADLINE.as_secs());
+                Err(PreflightError::Unreachable { url, problem })
+            }
         }
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(PreflightError::Forbidden {
-            resource: resource.to_owned(),
-            scope: scope.to_owned(),
-            problem: cluster::problem(&kube::Error::Api(status)),
-        }),
-        Ok(Err(error)) => Err(PreflightError::Unreachable { url, problem: cluster::problem(&error) }),
-        Err(_) => Err(PreflightError::Unreachable { url, problem: format!("no answer within {} s", DEADLINE.as_secs()) }),
     }
 }

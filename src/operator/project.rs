@@ -70,7 +70,7 @@ pub async fn project(operator: &Operator, pass: &mut Pass) -> Result<(), ApiErro
     let marks = OutputMarks::read(&metadata);
     let ownership = marks.ownership(&pass.key.name, &pass.token.uid);
     let resource_version = observe::version(&metadata).resource_version;
-    pass.seen.output.secret = Seen::There(observe::output_secret(&resource_version, &marks, ownership));
+    pass.seen.output.secret = Seen::There(observe::output::secret_of(&resource_version, &marks, ownership));
     remove_leftovers(operator, pass).await
 }
 
@@ -124,10 +124,8 @@ async fn remove_leftovers(operator: &Operator, pass: &mut Pass) -> Result<(), Ap
         let now = k8s_openapi::jiff::Timestamp::MIN;
         let Known::There(entry) = operator.index.secret(&at, now) else { continue };
         // Only this incarnation, in this version, under this ApiToken's control.
-        let only = Preconditions {
-            uid: Some(entry.uid.clone()),
-            resource_version: Some(entry.resource_version.clone()),
-        };
+        let only =
+            Preconditions { uid: Some(entry.uid.clone()), resource_version: Some(entry.resource_version.clone()) };
         let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
         let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
         let target = Target { verb: "delete", resource: "secrets", namespace: &at.namespace, name: &at.name };

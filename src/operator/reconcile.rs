@@ -29,7 +29,7 @@ use crate::{
 
 /// A refused refresh is followed by one login; each needs a read at most. More steps mean that the world moves faster
 /// than the pass: it starts again.
-const MOST_STEPS: usize = 8;
+const MOST_STEPS: usize = 12;
 /// What was read longer ago than this is read again before the provider is asked.
 const STILL_FRESH: Duration = Duration::from_millis(250);
 /// The deadline of a first issue, for the order in which the gate admits.
@@ -116,6 +116,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(admitted) if admitted.may_send(pass, call) => {
                     done.asked.push(exchange::exchange(operator, pass, &route, call).await?);
+                    observe::remember_rejection(operator, pass);
                     permit = None;
                 }
                 Some(admitted) if !admitted.fresh(pass) => {
@@ -166,7 +167,11 @@ async fn finish(
     if pass.stored.is_none() && !look_again(operator, pass, false).await? {
         return Ok(None);
     }
-    operator.duels.note(pass, now);
+    if pass.seen.output.plan.is_none() {
+        // Neither the provider nor the session can tell what the output should be: what is there stays.
+        return Ok(Some(wait));
+    }
+    operator.duels.note(&pass.seen, now);
     project::project(operator, pass).await?;
     done.projected = true;
     // What is waited for can have changed with what was read.
@@ -181,7 +186,11 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     let Some(read) = observe::look(operator, &pass.key, wants_credentials, operator.now()).await? else {
         return Ok(false);
     };
+    let refused = pass.seen.facts().and_then(|facts| facts.issued.clone()).filter(|issued| issued.over);
     *pass = read;
+    if let Some(refused) = refused {
+        pass.end_session(&refused.grant);
+    }
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
     if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {

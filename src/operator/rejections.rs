@@ -88,7 +88,8 @@ impl Rejections {
         let mut inner = self.lock();
         inner.refused.retain(|_, entry| entry.rejection.next_at + FORGET_AFTER > record.at);
         inner.accepted.remove(&tried);
-        let entry = inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
+        let entry =
+            inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
         entry.held.insert(key.clone());
         if entry.rejection.at < rejection.at {
             entry.rejection = rejection;

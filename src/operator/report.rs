@@ -41,7 +41,17 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
         match failure {
             Some((class, message)) => {
                 let class = format!("{class:?}");
-                tracing::warn!(namespace, name, operation, class, failure = message, reason, next, duration_ms, "provider failed");
+                tracing::warn!(
+                    namespace,
+                    name,
+                    operation,
+                    class,
+                    failure = message,
+                    reason,
+                    next,
+                    duration_ms,
+                    "provider failed"
+                );
             }
             None => {
                 let projected = done.projected;
@@ -93,13 +103,7 @@ fn reason_of(status: &ApiTokenStatus) -> &str {
 }
 
 /// Events for what has changed in kind, not in degree: a renewal that goes well says nothing.
-fn transitions(
-    operator: &Operator,
-    key: &Key,
-    old: &ApiTokenStatus,
-    new: &ApiTokenStatus,
-    done: &Done,
-) -> Vec<Told> {
+fn transitions(operator: &Operator, key: &Key, old: &ApiTokenStatus, new: &ApiTokenStatus, done: &Done) -> Vec<Told> {
     let Some(condition) = ready(new) else { return Vec::new() };
     let was_ready = ready(old).is_some_and(|condition| condition.status == "True");
     let is_ready = condition.status == "True";

@@ -83,8 +83,10 @@ fn preset(allowed: &AllowedPresets, name: &str) -> Result<Arc<Definition>, Block
 fn of_object(index: &Index, key: &Key, provider: &ProviderKey) -> Result<(Arc<Definition>, Arc<TlsMaterial>), Block> {
     let entry = index.provider(provider).ok_or_else(|| {
         let kind = format!("{:?}", provider.kind);
-        let place = provider.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
-        let message = format!("there is no {kind} {:?}{place}; kubectl get {}s lists them", provider.name, kind.to_lowercase());
+        let place =
+            provider.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        let message =
+            format!("there is no {kind} {:?}{place}; kubectl get {}s lists them", provider.name, kind.to_lowercase());
         Block::new(reasons::PROVIDER_NOT_FOUND, message)
     })?;
     may_use(index, key, provider, &entry)?;

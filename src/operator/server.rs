@@ -71,10 +71,7 @@ struct Pages {
 impl Health {
     /// Not ready yet. `alive` is asked at each `/livez`; its error says what stands still.
     pub fn new(alive: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            ready: Mutex::new(Err("starting".to_owned())),
-            alive: Box::new(alive),
-        })
+        Arc::new(Self { ready: Mutex::new(Err("starting".to_owned())), alive: Box::new(alive) })
     }
 
     /// Whether the operator does its work; `why` says what it waits for when it does not.
@@ -98,9 +95,7 @@ impl Health {
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health")
-            .field("ready", &self.ready())
-            .finish_non_exhaustive()
+        f.debug_struct("Health").field("ready", &self.ready()).finish_non_exhaustive()
     }
 }
 
@@ -182,9 +177,7 @@ impl Pages {
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if method != Method::GET && method != Method::HEAD {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            response
-                .headers_mut()
-                .insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match path {
@@ -192,10 +185,7 @@ impl Pages {
             "/readyz" => verdict(self.health.ready(), "not ready"),
             "/livez" => verdict(self.health.alive(), "not alive"),
             "/" => plain(StatusCode::OK, "apitoken-operator: /metrics, /readyz, /livez\n"),
-            _ => plain(
-                StatusCode::NOT_FOUND,
-                "not found: there are /metrics, /readyz, /livez\n",
-            ),
+            _ => plain(StatusCode::NOT_FOUND, "not found: there are /metrics, /readyz, /livez\n"),
         }
     }
 }
@@ -214,9 +204,7 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 fn page(status: StatusCode, media_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
     response
 }
 
@@ -229,16 +217,10 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_connection_makes_room_for_a_new_one_and_only_when_there_is_none() {
         let mut connections = JoinSet::new();
-        let mut open: VecDeque<_> = (0..MAX_CONNECTIONS)
-            .map(|_| connections.spawn(pending::<()>()))
-            .collect();
+        let mut open: VecDeque<_> = (0..MAX_CONNECTIONS).map(|_| connections.spawn(pending::<()>())).collect();
         let oldest = open[0].id();
         make_room(&mut open);
-        let given_up = connections
-            .join_next_with_id()
-            .await
-            .expect("a task")
-            .expect_err("was aborted");
+        let given_up = connections.join_next_with_id().await.expect("a task").expect_err("was aborted");
         assert!(given_up.is_cancelled() && given_up.id() == oldest);
         assert_eq!(open.len(), MAX_CONNECTIONS - 1);
         make_room(&mut open);
@@ -248,9 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_done_makes_room_before_one_that_is_not() {
         let mut connections = JoinSet::new();
-        let mut open: VecDeque<_> = (1..MAX_CONNECTIONS)
-            .map(|_| connections.spawn(pending::<()>()))
-            .collect();
+        let mut open: VecDeque<_> = (1..MAX_CONNECTIONS).map(|_| connections.spawn(pending::<()>())).collect();
         open.push_back(connections.spawn(async {}));
         connections.join_next().await.expect("a task").expect("ends well");
         make_room(&mut open);

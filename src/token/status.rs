@@ -81,10 +81,13 @@ fn ready_reason(seen: &Observation, wait: &Wait) -> (String, String) {
     let name = output::secret_name(&seen.token.name, &seen.token.spec);
     let good = format!("Secret {name:?} holds a valid token");
     match &wait.why {
-        Why::Suspended => (reasons::SUSPENDED.to_owned(), format!("{good}; it is not renewed while spec.suspend is true")),
-        Why::Blocked(block) => {
-            (reasons::ISSUED.to_owned(), format!("{good}, but it cannot be renewed: {}: {}", block.reason, block.message))
+        Why::Suspended => {
+            (reasons::SUSPENDED.to_owned(), format!("{good}; it is not renewed while spec.suspend is true"))
         }
+        Why::Blocked(block) => (
+            reasons::ISSUED.to_owned(),
+            format!("{good}, but it cannot be renewed: {}: {}", block.reason, block.message),
+        ),
         Why::Held { reason, message, .. } => {
             (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
         }
@@ -136,7 +139,11 @@ fn exposed_until(seen: &Observation) -> Option<Timestamp> {
     }
     let issued = seen.facts()?.issued.as_ref()?;
     let revision = secret.revision.as_ref()?;
-    if revision.grant == issued.grant { Some(issued.expires_at) } else { secret.expires_at.map(|at| at.min(issued.expires_at)) }
+    if revision.grant == issued.grant {
+        Some(issued.expires_at)
+    } else {
+        secret.expires_at.map(|at| at.min(issued.expires_at))
+    }
 }
 
 fn renew_at(seen: &Observation, issued: &Issued) -> Timestamp {
@@ -179,7 +186,8 @@ fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Timest
             reason: verdict.reason.clone(),
             message,
             observed_generation: Some(generation),
-            last_transition_time: kept.map_or_else(|| Time(schedule::whole_seconds(now)), |kept| kept.last_transition_time.clone()),
+            last_transition_time: kept
+                .map_or_else(|| Time(schedule::whole_seconds(now)), |kept| kept.last_transition_time.clone()),
         }
     })
     .collect()

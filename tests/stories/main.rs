@@ -3,10 +3,15 @@
 mod customers;
 mod world;
 
+mod crashes;
 mod first_token;
+mod gate;
 mod outage;
 mod palette;
 mod refreshing;
+mod refused;
 mod sessions;
+mod shutdown;
+mod startup;
 mod tenovos;
 mod virtana;

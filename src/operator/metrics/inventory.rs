@@ -51,10 +51,7 @@ struct Totals {
 
 impl InventoryCollector {
     pub fn new(inventory: Arc<dyn Inventory>, object_series: bool) -> Self {
-        Self {
-            inventory,
-            object_series,
-        }
+        Self { inventory, object_series }
     }
 
     fn totals(&self, now: Timestamp) -> Totals {
@@ -73,17 +70,10 @@ impl InventoryCollector {
 
     fn encode_totals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let totals = self.totals(Timestamp::now());
-        let mut gauge = |name, help, value| {
-            encoder
-                .encode_descriptor(name, help, None, MetricType::Gauge)?
-                .encode_gauge(&value)
-        };
+        let mut gauge =
+            |name, help, value| encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value);
         gauge("tokens_expired", "ApiTokens whose token has expired", totals.expired)?;
-        gauge(
-            "tokens_overdue",
-            "ApiTokens whose renewal should have been begun and was not",
-            totals.overdue,
-        )?;
+        gauge("tokens_overdue", "ApiTokens whose renewal should have been begun and was not", totals.overdue)?;
         let mut tokens = encoder.encode_descriptor(
             "tokens",
             "ApiTokens by the reason of their condition Ready",
@@ -91,9 +81,7 @@ impl InventoryCollector {
             MetricType::Gauge,
         )?;
         for (reason, count) in &totals.by_reason {
-            tokens
-                .encode_family(&[("reason", reason.as_str())])?
-                .encode_gauge(count)?;
+            tokens.encode_family(&[("reason", reason.as_str())])?.encode_gauge(count)?;
         }
         Ok(())
     }
@@ -111,9 +99,7 @@ impl InventoryCollector {
         self.inventory.visit(&mut |sample| {
             if let (Ok(()), Some(value)) = (result, value(&sample)) {
                 let labels = [("namespace", sample.namespace), ("name", sample.name)];
-                result = gauge
-                    .encode_family(&labels)
-                    .and_then(|mut series| series.encode_gauge(&value));
+                result = gauge.encode_family(&labels).and_then(|mut series| series.encode_gauge(&value));
             }
         });
         result
@@ -126,20 +112,15 @@ impl Collector for InventoryCollector {
         if !self.object_series {
             return Ok(());
         }
-        self.encode_each(&mut encoder, "ready", "Whether the condition Ready is True", |s| {
-            Some(u32::from(s.ready))
-        })?;
+        self.encode_each(&mut encoder, "ready", "Whether the condition Ready is True", |s| Some(u32::from(s.ready)))?;
         self.encode_each(
             &mut encoder,
             "expiry_timestamp_seconds",
             "When the token in the output expires, Unix time",
             |s| s.expires_at.map(Timestamp::as_second),
         )?;
-        self.encode_each(
-            &mut encoder,
-            "renew_timestamp_seconds",
-            "When the token is to be renewed, Unix time",
-            |s| s.renew_at.map(Timestamp::as_second),
-        )
+        self.encode_each(&mut encoder, "renew_timestamp_seconds", "When the token is to be renewed, Unix time", |s| {
+            s.renew_at.map(Timestamp::as_second)
+        })
     }
 }

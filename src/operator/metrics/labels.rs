@@ -51,28 +51,19 @@ pub(super) struct WatchLabels {
 
 impl RequestLabels {
     pub(super) fn new(provider: &str, operation: Operation, outcome: Result<(), FailureClass>) -> Self {
-        Self {
-            provider: provider.to_owned(),
-            operation: operation_label(operation),
-            outcome: outcome_label(outcome),
-        }
+        Self { provider: provider.to_owned(), operation: operation_label(operation), outcome: outcome_label(outcome) }
     }
 }
 
 impl OperationLabels {
     pub(super) fn new(provider: &str, operation: Operation) -> Self {
-        Self {
-            provider: provider.to_owned(),
-            operation: operation_label(operation),
-        }
+        Self { provider: provider.to_owned(), operation: operation_label(operation) }
     }
 }
 
 impl ProviderLabels {
     pub(super) fn new(provider: &str) -> Self {
-        Self {
-            provider: provider.to_owned(),
-        }
+        Self { provider: provider.to_owned() }
     }
 }
 

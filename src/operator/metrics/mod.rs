@@ -29,9 +29,7 @@ use crate::api::http::{FailureClass, Operation};
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds; a provider answers in tens of milliseconds or takes its whole timeout.
-const PROVIDER_BUCKETS: [f64; 13] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const PROVIDER_BUCKETS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Seconds; a pass that finds nothing to do takes well under a millisecond, one that waits for its turn minutes.
 const PASS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
 
@@ -72,48 +70,24 @@ impl Metrics {
     fn register(&mut self, inventory: InventoryCollector) {
         self.registry.register_collector(Box::new(ProcessCollector::new()));
         let own = self.registry.sub_registry_with_prefix("apitoken");
-        own.register(
-            "build",
-            "The running version",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        own.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         own.register_collector(Box::new(inventory));
-        own.register(
-            "provider_requests",
-            "Requests sent to providers",
-            self.provider_requests.clone(),
-        );
+        own.register("provider_requests", "Requests sent to providers", self.provider_requests.clone());
         own.register(
             "provider_request_duration_seconds",
             "From sending a request to the end of the provider's reply",
             self.provider_seconds.clone(),
         );
         own.register("reconciliations", "Passes over one ApiToken", self.passes.clone());
-        own.register(
-            "reconcile_duration_seconds",
-            "Duration of a pass",
-            self.pass_seconds.clone(),
-        );
-        own.register(
-            "gate_waiting",
-            "Requests waiting for their turn at a provider",
-            self.gate_waiting.clone(),
-        );
+        own.register("reconcile_duration_seconds", "Duration of a pass", self.pass_seconds.clone());
+        own.register("gate_waiting", "Requests waiting for their turn at a provider", self.gate_waiting.clone());
         own.register(
             "clock_offset_seconds",
             "How far the provider's clock, by its Date header, is ahead of ours",
             self.clock_offset.clone(),
         );
-        own.register(
-            "api_requests",
-            "Requests to the Kubernetes API server but watches",
-            self.api_requests.clone(),
-        );
-        own.register(
-            "watch_errors",
-            "Failures of watches on the Kubernetes API server",
-            self.watch_errors.clone(),
-        );
+        own.register("api_requests", "Requests to the Kubernetes API server but watches", self.api_requests.clone());
+        own.register("watch_errors", "Failures of watches on the Kubernetes API server", self.watch_errors.clone());
     }
 
     /// A provider was asked. `provider` is unique among providers: its kind, namespace and name.
@@ -124,12 +98,8 @@ impl Metrics {
         outcome: Result<(), FailureClass>,
         took: Duration,
     ) {
-        self.provider_requests
-            .get_or_create(&RequestLabels::new(provider, operation, outcome))
-            .inc();
-        self.provider_seconds
-            .get_or_create(&OperationLabels::new(provider, operation))
-            .observe(took.as_secs_f64());
+        self.provider_requests.get_or_create(&RequestLabels::new(provider, operation, outcome)).inc();
+        self.provider_seconds.get_or_create(&OperationLabels::new(provider, operation)).observe(took.as_secs_f64());
     }
 
     /// A pass over one `ApiToken` ended.
@@ -141,13 +111,7 @@ impl Metrics {
 
     /// The Kubernetes API server was asked, watches apart.
     pub fn api_request(&self, verb: &'static str, resource: &'static str, outcome: &'static str) {
-        self.api_requests
-            .get_or_create(&ApiLabels {
-                verb,
-                resource,
-                outcome,
-            })
-            .inc();
+        self.api_requests.get_or_create(&ApiLabels { verb, resource, outcome }).inc();
     }
 
     /// A watch failed and is begun again.
@@ -158,16 +122,12 @@ impl Metrics {
     /// How many requests wait for their turn at this provider now.
     pub fn gate_waiting(&self, provider: &str, waiting: usize) {
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-        self.gate_waiting
-            .get_or_create(&ProviderLabels::new(provider))
-            .set(waiting);
+        self.gate_waiting.get_or_create(&ProviderLabels::new(provider)).set(waiting);
     }
 
     /// By how many seconds this provider's clock is ahead of ours; negative if it is behind.
     pub fn clock_offset(&self, provider: &str, seconds: f64) {
-        self.clock_offset
-            .get_or_create(&ProviderLabels::new(provider))
-            .set(seconds);
+        self.clock_offset.get_or_create(&ProviderLabels::new(provider)).set(seconds);
     }
 
     /// The provider is gone: so are its series, or providers that come and go would grow memory for ever.
@@ -177,8 +137,7 @@ impl Metrics {
         for operation in OPERATIONS {
             self.provider_seconds.remove(&OperationLabels::new(provider, operation));
             for outcome in OUTCOMES {
-                self.provider_requests
-                    .remove(&RequestLabels::new(provider, operation, outcome));
+                self.provider_requests.remove(&RequestLabels::new(provider, operation, outcome));
             }
         }
     }

@@ -23,12 +23,8 @@ pub struct ProcessCollector {
 impl ProcessCollector {
     /// Takes now as the start of the process; made once, in its first milliseconds.
     pub fn new() -> Self {
-        let since_epoch = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            started: since_epoch.as_secs_f64(),
-        }
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { started: since_epoch.as_secs_f64() }
     }
 }
 
@@ -42,25 +38,12 @@ impl Collector for ProcessCollector {
                 MetricType::Gauge,
             )?
             .encode_gauge(&self.started)?;
-        if let Some(bytes) = fs::read_to_string("/proc/self/status")
-            .ok()
-            .as_deref()
-            .and_then(resident_bytes)
-        {
+        if let Some(bytes) = fs::read_to_string("/proc/self/status").ok().as_deref().and_then(resident_bytes) {
             encoder
-                .encode_descriptor(
-                    "process_resident_memory_bytes",
-                    "Resident memory",
-                    None,
-                    MetricType::Gauge,
-                )?
+                .encode_descriptor("process_resident_memory_bytes", "Resident memory", None, MetricType::Gauge)?
                 .encode_gauge(&bytes)?;
         }
-        if let Some(seconds) = fs::read_to_string("/proc/self/stat")
-            .ok()
-            .as_deref()
-            .and_then(cpu_seconds)
-        {
+        if let Some(seconds) = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(cpu_seconds) {
             let counter = ConstCounter::new(seconds);
             let help = "User and system CPU time";
             counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)?;
@@ -90,10 +73,7 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_bytes() {
-        assert_eq!(
-            resident_bytes("Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t 1 kB\n"),
-            Some(12345 * 1024)
-        );
+        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t 1 kB\n"), Some(12345 * 1024));
         assert_eq!(resident_bytes("Name:\tx\n"), None);
     }
 

@@ -9,15 +9,7 @@ impl Inventory for Fixed {
         for &(namespace, name, reason, expires, overdue) in &self.0 {
             let expires_at = expires.map(|second| Timestamp::from_second(second).unwrap());
             let ready = reason == "Issued";
-            f(Sample {
-                namespace,
-                name,
-                ready,
-                reason,
-                expires_at,
-                renew_at: expires_at,
-                overdue,
-            });
+            f(Sample { namespace, name, ready, reason, expires_at, renew_at: expires_at, overdue });
         }
     }
 }
@@ -41,14 +33,8 @@ fn assert_has(text: &str, line: &str) {
 #[test]
 fn each_object_has_its_series_and_no_token_means_no_expiry() {
     let text = metrics(true).encode();
-    assert_has(
-        &text,
-        r#"apitoken_expiry_timestamp_seconds{namespace="web",name="assets"} 32503680000"#,
-    );
-    assert_has(
-        &text,
-        r#"apitoken_renew_timestamp_seconds{namespace="shop",name="assets"} 1000"#,
-    );
+    assert_has(&text, r#"apitoken_expiry_timestamp_seconds{namespace="web",name="assets"} 32503680000"#);
+    assert_has(&text, r#"apitoken_renew_timestamp_seconds{namespace="shop",name="assets"} 1000"#);
     assert_has(&text, r#"apitoken_ready{namespace="web",name="assets"} 1"#);
     assert_has(&text, r#"apitoken_ready{namespace="shop",name="new"} 0"#);
     assert!(!text.contains(r#"apitoken_expiry_timestamp_seconds{namespace="shop",name="new"}"#));
@@ -72,22 +58,10 @@ fn a_request_is_counted_by_its_outcome_and_timed_by_its_operation() {
     metrics.provider_request("Preset/Palette", Operation::Login, rejected, Duration::from_millis(20));
     let text = metrics.encode();
     let labels = r#"provider="Preset/Palette",operation="Login""#;
-    assert_has(
-        &text,
-        &format!("apitoken_provider_requests_total{{{labels},outcome=\"Succeeded\"}} 1"),
-    );
-    assert_has(
-        &text,
-        &format!("apitoken_provider_requests_total{{{labels},outcome=\"Rejected\"}} 1"),
-    );
-    assert_has(
-        &text,
-        &format!("apitoken_provider_request_duration_seconds_count{{{labels}}} 2"),
-    );
-    assert_has(
-        &text,
-        &format!("apitoken_provider_request_duration_seconds_bucket{{le=\"0.025\",{labels}}} 2"),
-    );
+    assert_has(&text, &format!("apitoken_provider_requests_total{{{labels},outcome=\"Succeeded\"}} 1"));
+    assert_has(&text, &format!("apitoken_provider_requests_total{{{labels},outcome=\"Rejected\"}} 1"));
+    assert_has(&text, &format!("apitoken_provider_request_duration_seconds_count{{{labels}}} 2"));
+    assert_has(&text, &format!("apitoken_provider_request_duration_seconds_bucket{{le=\"0.025\",{labels}}} 2"));
 }
 
 #[test]
@@ -106,10 +80,7 @@ fn a_forgotten_provider_leaves_no_series_and_its_namesake_elsewhere_stays() {
     let text = metrics.encode();
     assert!(!text.contains("TokenProvider/web/sso"), "{text}");
     assert_has(&text, r#"apitoken_gate_waiting{provider="TokenProvider/shop/sso"} 3"#);
-    assert_has(
-        &text,
-        r#"apitoken_clock_offset_seconds{provider="TokenProvider/shop/sso"} -7.5"#,
-    );
+    assert_has(&text, r#"apitoken_clock_offset_seconds{provider="TokenProvider/shop/sso"} -7.5"#);
 }
 
 #[test]
@@ -120,24 +91,15 @@ fn passes_api_requests_and_watch_failures_are_counted() {
     metrics.watch_failed("ApiToken");
     let text = metrics.encode();
     assert_has(&text, r#"apitoken_reconciliations_total{outcome="Refreshed"} 1"#);
-    assert_has(
-        &text,
-        r#"apitoken_reconcile_duration_seconds_bucket{le="0.01",outcome="Refreshed"} 1"#,
-    );
-    assert_has(
-        &text,
-        r#"apitoken_api_requests_total{verb="update",resource="secrets",outcome="Conflict"} 1"#,
-    );
+    assert_has(&text, r#"apitoken_reconcile_duration_seconds_bucket{le="0.01",outcome="Refreshed"} 1"#);
+    assert_has(&text, r#"apitoken_api_requests_total{verb="update",resource="secrets",outcome="Conflict"} 1"#);
     assert_has(&text, r#"apitoken_watch_errors_total{watch="ApiToken"} 1"#);
 }
 
 #[test]
 fn the_text_tells_the_build_and_ends_as_openmetrics_wants() {
     let text = metrics(false).encode();
-    assert_has(
-        &text,
-        concat!("apitoken_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
-    );
+    assert_has(&text, concat!("apitoken_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"));
     assert!(text.ends_with("# EOF\n"));
 }
 
@@ -145,11 +107,7 @@ fn the_text_tells_the_build_and_ends_as_openmetrics_wants() {
 #[test]
 fn the_process_metrics_are_there_under_the_names_that_dashboards_know() {
     let text = metrics(false).encode();
-    for name in [
-        "process_resident_memory_bytes ",
-        "process_cpu_seconds_total ",
-        "process_start_time_seconds ",
-    ] {
+    for name in ["process_resident_memory_bytes ", "process_cpu_seconds_total ", "process_start_time_seconds "] {
         assert!(text.lines().any(|line| line.starts_with(name)), "no {name} in\n{text}");
     }
 }

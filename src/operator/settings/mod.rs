@@ -78,12 +78,7 @@ pub struct RunArgs {
     pub no_provider_proxy: Vec<NoProxy>,
 
     /// Requests a second to one origin (scheme, host and port) over all provider objects, 1 to 10000
-    #[arg(
-        long,
-        env = "APITOKEN_ORIGIN_REQUESTS_PER_SECOND",
-        value_name = "N",
-        default_value = "100"
-    )]
+    #[arg(long, env = "APITOKEN_ORIGIN_REQUESTS_PER_SECOND", value_name = "N", default_value = "100")]
     #[arg(value_parser = value_parser!(u32).range(1..=10_000), help_heading = PROVIDERS)]
     pub origin_requests_per_second: u32,
 
@@ -105,24 +100,12 @@ pub struct RunArgs {
     pub object_metrics: bool,
 
     /// Form of the log, which goes to standard error
-    #[arg(
-        long,
-        env = "APITOKEN_LOG_FORMAT",
-        value_name = "FORMAT",
-        default_value = "json",
-        value_enum
-    )]
+    #[arg(long, env = "APITOKEN_LOG_FORMAT", value_name = "FORMAT", default_value = "json", value_enum)]
     #[arg(ignore_case = true, help_heading = INSTRUMENTS)]
     pub log_format: LogFormat,
 
     /// Least severity of the operator's own log lines; libraries are written from warn on at most, or not at all
-    #[arg(
-        long,
-        env = "APITOKEN_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info",
-        value_enum
-    )]
+    #[arg(long, env = "APITOKEN_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_enum)]
     #[arg(ignore_case = true, help_heading = INSTRUMENTS)]
     pub log_level: LogLevel,
 

@@ -128,22 +128,13 @@ struct LineStatus {
 impl Line {
     /// A watch is logged at its start and at its end, anything else at its end only.
     fn counts(&self) -> bool {
-        if self.verb == "watch" {
-            self.stage == "ResponseStarted"
-        } else {
-            self.stage != "ResponseStarted"
-        }
+        if self.verb == "watch" { self.stage == "ResponseStarted" } else { self.stage != "ResponseStarted" }
     }
 }
 
 impl From<Line> for AuditEvent {
     fn from(line: Line) -> Self {
-        let LineObject {
-            resource,
-            subresource,
-            namespace,
-            name,
-        } = line.object_ref;
+        let LineObject { resource, subresource, namespace, name } = line.object_ref;
         Self {
             user: line.user.username,
             verb: line.verb,

@@ -46,10 +46,7 @@ pub fn binaries() -> Result<&'static Binaries> {
 
 impl Binaries {
     fn from_multi_call(path: &Path) -> Self {
-        let part = |component| Program {
-            path: path.to_owned(),
-            component: Some(component),
-        };
+        let part = |component| Program { path: path.to_owned(), component: Some(component) };
         Self {
             etcd: part("etcd"),
             apiserver: part("apiserver"),
@@ -64,10 +61,7 @@ impl Binaries {
         let asset = |name: &str| {
             let path = dir.join(name);
             if !path.is_file() {
-                bail!(
-                    "KUBEBUILDER_ASSETS is {}, which has no `{name}`: add it or unset the variable",
-                    dir.display()
-                );
+                bail!("KUBEBUILDER_ASSETS is {}, which has no `{name}`: add it or unset the variable", dir.display());
             }
             Ok(Program { path, component: None })
         };
@@ -76,12 +70,7 @@ impl Binaries {
             Ok(program) => program,
             Err(_) => Self::from_multi_call(&built()?).controller_manager,
         };
-        Ok(Self {
-            etcd,
-            apiserver,
-            controller_manager,
-            kubectl,
-        })
+        Ok(Self { etcd, apiserver, controller_manager, kubectl })
     }
 }
 
@@ -123,10 +112,7 @@ mod tests {
     fn assets_without_a_controller_manager_borrow_the_built_one() {
         let dir = assets(&["etcd", "kube-apiserver", "kubectl"]);
         let found = Binaries::from_assets(dir.path(), || Ok("/built".into())).unwrap();
-        assert_eq!(
-            found.apiserver.to_string(),
-            dir.path().join("kube-apiserver").display().to_string()
-        );
+        assert_eq!(found.apiserver.to_string(), dir.path().join("kube-apiserver").display().to_string());
         assert_eq!(found.controller_manager.to_string(), "/built controller-manager");
     }
 
@@ -140,12 +126,7 @@ mod tests {
     #[test]
     fn an_incomplete_assets_directory_names_what_is_missing() {
         let dir = assets(&["etcd", "kubectl"]);
-        let error = Binaries::from_assets(dir.path(), || Ok("/built".into()))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("has no `kube-apiserver`: add it or unset the variable"),
-            "{error}"
-        );
+        let error = Binaries::from_assets(dir.path(), || Ok("/built".into())).unwrap_err().to_string();
+        assert!(error.contains("has no `kube-apiserver`: add it or unset the variable"), "{error}");
     }
 }

@@ -70,10 +70,7 @@ fn cached_path(cache: &Path) -> Result<PathBuf> {
         contents.extend(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
         contents.push(0);
     }
-    let hash: String = digest(&SHA256, &contents).as_ref()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = digest(&SHA256, &contents).as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(cache.join(format!("cluster-{KUBERNETES_VERSION}-{hash}")))
 }
 
@@ -102,9 +99,7 @@ fn build(binary: &Path) -> Result<()> {
     let minutes = if cores > 4 { 2 } else { 8 / cores };
     progress(&format!(
         "building kube-apiserver {} from source, once, about {minutes} minutes on {cores} cores",
-        KUBERNETES_VERSION
-            .rsplit_once('.')
-            .map_or(KUBERNETES_VERSION, |(minor, _)| minor)
+        KUBERNETES_VERSION.rsplit_once('.').map_or(KUBERNETES_VERSION, |(minor, _)| minor)
     ));
     let started = Instant::now();
     let unfinished = binary.with_extension(format!("{}.unfinished", std::process::id()));
@@ -118,11 +113,7 @@ fn build(binary: &Path) -> Result<()> {
     outcome?;
     let bytes = fs::metadata(binary).map(|m| m.len()).unwrap_or_default();
     let took = Duration::from_secs(started.elapsed().as_secs());
-    progress(&format!(
-        "built {} in {took:?}, {} MB",
-        binary.display(),
-        bytes / 1_000_000
-    ));
+    progress(&format!("built {} in {took:?}, {} MB", binary.display(), bytes / 1_000_000));
     Ok(())
 }
 

@@ -44,17 +44,8 @@ impl Component {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
-        let lifeline = if program.ends_with_stdin() {
-            None
-        } else {
-            Some(Lifeline::of_process(child.id())?)
-        };
-        Ok(Self {
-            name,
-            child,
-            log,
-            lifeline,
-        })
+        let lifeline = if program.ends_with_stdin() { None } else { Some(Lifeline::of_process(child.id())?) };
+        Ok(Self { name, child, log, lifeline })
     }
 
     pub fn pid(&self) -> u32 {

@@ -67,11 +67,7 @@ impl ControlPlane {
         let binaries = tokio::task::spawn_blocking(binaries).await??;
         let dir = tempfile::Builder::new().prefix("apitoken-testbed-").tempdir()?;
         let removes_dir = Lifeline::of_directory(dir.path()).context("cannot start a shell")?;
-        let ports = Ports {
-            etcd_clients: Port::reserve()?,
-            etcd_peers: Port::reserve()?,
-            apiserver: Port::reserve()?,
-        };
+        let ports = Ports { etcd_clients: Port::reserve()?, etcd_peers: Port::reserve()?, apiserver: Port::reserve()? };
         let files = Files::below(dir.path());
         let authority = Authority::generate()?;
         files.write(&authority)?;
@@ -123,17 +119,13 @@ impl ControlPlane {
         *lock(&self.apiserver) = Some(component);
         let client = self.client(&User::Admin)?;
         let ready = poll_until(START_TIMEOUT, async || {
-            let died = lock(&self.etcd)
-                .obituary()
-                .or_else(|| lock(&self.apiserver).as_mut()?.obituary());
+            let died = lock(&self.etcd).obituary().or_else(|| lock(&self.apiserver).as_mut()?.obituary());
             match died {
                 Some(obituary) => Ok(Err(anyhow!(obituary))),
                 None => readyz(&client).await.map(Ok),
             }
         });
-        ready
-            .await
-            .unwrap_or_else(|last| Err(anyhow!("the API server is not ready in {START_TIMEOUT:?}: {last}")))
+        ready.await.unwrap_or_else(|last| Err(anyhow!("the API server is not ready in {START_TIMEOUT:?}: {last}")))
     }
 
     fn start_controller_manager(&self) -> Result<()> {
@@ -148,12 +140,7 @@ impl ControlPlane {
 
     /// Starts the controller manager afresh and returns when its garbage collector works.
     pub(crate) async fn restart_controller_manager(&self) -> Result<()> {
-        let log = || {
-            lock(&self.controller_manager)
-                .as_ref()
-                .map(Component::log)
-                .unwrap_or_default()
-        };
+        let log = || lock(&self.controller_manager).as_ref().map(Component::log).unwrap_or_default();
         let before = log().matches(COLLECTING).count();
         self.start_controller_manager()?;
         let collecting = poll_until(START_TIMEOUT, async || {
@@ -164,9 +151,7 @@ impl ControlPlane {
                 None => Err("it has not seen every kind yet"),
             }
         });
-        collecting
-            .await
-            .unwrap_or_else(|last| Err(anyhow!("no garbage collector after {START_TIMEOUT:?}: {last}")))
+        collecting.await.unwrap_or_else(|last| Err(anyhow!("no garbage collector after {START_TIMEOUT:?}: {last}")))
     }
 
     /// A fresh client for the user, on the calling runtime.
@@ -177,11 +162,7 @@ impl ControlPlane {
         let kubeconfig = kube::config::Kubeconfig::read_from(self.kubeconfig(user)?)?;
         let mut config = Config::new(self.url().parse()?);
         config.root_cert = Some(vec![self.users.server_certificate_der()]);
-        config.auth_info = kubeconfig
-            .auth_infos
-            .into_iter()
-            .find_map(|named| named.auth_info)
-            .unwrap_or_default();
+        config.auth_info = kubeconfig.auth_infos.into_iter().find_map(|named| named.auth_info).unwrap_or_default();
         // A test wants to see the first answer.
         config.default_retry = false;
         Ok(Client::try_from(config)?)
@@ -233,9 +214,7 @@ impl ControlPlane {
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         let optional = [&self.controller_manager, &self.apiserver];
-        let pids = optional
-            .iter()
-            .filter_map(|component| lock(component).as_ref().map(Component::pid));
+        let pids = optional.iter().filter_map(|component| lock(component).as_ref().map(Component::pid));
         pids.chain([lock(&self.etcd).pid()]).collect()
     }
 
@@ -245,9 +224,7 @@ impl ControlPlane {
 }
 
 async fn readyz(client: &Client) -> Result<(), String> {
-    let request = http::Request::get("/readyz")
-        .body(Vec::new())
-        .map_err(|e| e.to_string())?;
+    let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| e.to_string())?;
     client.request_text(request).await.map(drop).map_err(|e| e.to_string())
 }
 

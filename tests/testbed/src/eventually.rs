@@ -51,11 +51,7 @@ mod tests {
         let mut looks = 0;
         let answer = await_until("the third look", Duration::from_secs(5), async || {
             looks += 1;
-            if looks == 3 {
-                Ok("there")
-            } else {
-                Err(format!("only look {looks}"))
-            }
+            if looks == 3 { Ok("there") } else { Err(format!("only look {looks}")) }
         });
         assert_eq!(answer.await, "there");
         assert_eq!(looks, 3);

@@ -41,15 +41,7 @@ impl ControlPlane {
     pub async fn bind(&self, user: &User, cluster_role: &str) -> Result<()> {
         let mut kubectl = self.kubectl(&User::Admin)?;
         let name = format!("{}-{cluster_role}", user.name());
-        kubectl.args([
-            "create",
-            "clusterrolebinding",
-            &name,
-            "--clusterrole",
-            cluster_role,
-            "--user",
-            user.name(),
-        ]);
+        kubectl.args(["create", "clusterrolebinding", &name, "--clusterrole", cluster_role, "--user", user.name()]);
         run(kubectl, "").await.map(drop)
     }
 
@@ -63,9 +55,7 @@ impl ControlPlane {
         if installed.contains(path) {
             return Ok(());
         }
-        let file = path
-            .to_str()
-            .with_context(|| format!("{} is not UTF-8", path.display()))?;
+        let file = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
         for arguments in [
             &["apply", "--server-side", "-f", file][..],
             &["wait", "--for=condition=Established", "--timeout=60s", "-f", file],
@@ -83,10 +73,7 @@ impl ControlPlane {
 
 /// Runs the command with `input`; its standard output, or an error with its standard error.
 pub(crate) async fn run(mut command: Command, input: &str) -> Result<String> {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start kubectl")?;
     if let Some(mut stdin) = child.stdin.take() {
         // kubectl may refuse before it has read everything; what it says then matters more than the broken pipe.

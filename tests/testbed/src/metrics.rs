@@ -3,10 +3,7 @@
 /// The sum over all series of that name that carry at least these labels; `None` if there is no such series.
 #[must_use]
 pub fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-    let matching = text
-        .lines()
-        .filter_map(Sample::parse)
-        .filter(|sample| sample.matches(name, labels));
+    let matching = text.lines().filter_map(Sample::parse).filter(|sample| sample.matches(name, labels));
     matching.map(|sample| sample.value).reduce(|a, b| a + b)
 }
 
@@ -76,10 +73,7 @@ up 1
     #[test]
     fn series_with_the_wanted_labels_are_summed() {
         assert_eq!(sum(TEXT, "refreshes_total", &[("result", "ok")]), Some(7.0));
-        assert_eq!(
-            sum(TEXT, "refreshes_total", &[("provider", "a"), ("result", "ok")]),
-            Some(3.0)
-        );
+        assert_eq!(sum(TEXT, "refreshes_total", &[("provider", "a"), ("result", "ok")]), Some(3.0));
         assert_eq!(sum(TEXT, "up", &[]), Some(1.0));
     }
 

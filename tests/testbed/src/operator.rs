@@ -49,37 +49,20 @@ impl OperatorProcess {
     pub fn start(options: &OperatorOptions) -> Result<Self> {
         let port = Port::reserve()?;
         let mut command = Command::new(&options.binary);
-        command
-            .args(&options.args)
-            .args(["--listen", &port.address().to_string()]);
+        command.args(&options.args).args(["--listen", &port.address().to_string()]);
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
-        command
-            .env("KUBECONFIG", &options.kubeconfig)
-            .envs(options.env.iter().cloned());
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", options.binary.display()))?;
+        command.env("KUBECONFIG", &options.kubeconfig).envs(options.env.iter().cloned());
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", options.binary.display()))?;
         let lifeline = Lifeline::of_process(child.id()).context("cannot start a shell")?;
         let lines = Arc::default();
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|stream| read_lines(stream, Arc::clone(&lines))));
         readers.extend(child.stderr.take().map(|stream| read_lines(stream, Arc::clone(&lines))));
         let pid = child.id();
-        Ok(Self {
-            child: Mutex::new(child),
-            pid,
-            port,
-            lines,
-            readers: Mutex::new(readers),
-            _lifeline: lifeline,
-        })
+        Ok(Self { child: Mutex::new(child), pid, port, lines, readers: Mutex::new(readers), _lifeline: lifeline })
     }
 
     #[must_use]
@@ -110,16 +93,11 @@ impl OperatorProcess {
             let line = lock(&self.lines).iter().find(|line| predicate(line)).cloned();
             match (line, ended) {
                 (Some(line), _) => Ok(Ok(line)),
-                (None, Some(status)) => Ok(Err(anyhow!(
-                    "the operator ended ({status}) without it:\n{}",
-                    self.tail()
-                ))),
+                (None, Some(status)) => Ok(Err(anyhow!("the operator ended ({status}) without it:\n{}", self.tail()))),
                 (None, None) => Err(self.tail()),
             }
         });
-        found
-            .await
-            .unwrap_or_else(|tail| Err(anyhow!("no such line in {timeout:?}; the log ends:\n{tail}")))
+        found.await.unwrap_or_else(|tail| Err(anyhow!("no such line in {timeout:?}; the log ends:\n{tail}")))
     }
 
     /// Waits until `/readyz` answers 200.
@@ -137,12 +115,7 @@ impl OperatorProcess {
                 Err(e) => Err(format!("{e:#}")),
             }
         });
-        let late = |last| {
-            Err(anyhow!(
-                "/readyz after {timeout:?}: {last}; the log ends:\n{}",
-                self.tail()
-            ))
-        };
+        let late = |last| Err(anyhow!("/readyz after {timeout:?}: {last}; the log ends:\n{}", self.tail()));
         ready.await.unwrap_or_else(late)
     }
 
@@ -199,9 +172,7 @@ impl OperatorProcess {
     pub async fn terminate(&self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         let ended = poll_until(END_TIMEOUT, async || self.ended().ok_or("it still runs"));
-        ended
-            .await
-            .map_err(|last| anyhow!("{END_TIMEOUT:?} after SIGTERM {last}; the log ends:\n{}", self.tail()))
+        ended.await.map_err(|last| anyhow!("{END_TIMEOUT:?} after SIGTERM {last}; the log ends:\n{}", self.tail()))
     }
 
     /// Waits until it ends by itself, as after a wrong flag.
@@ -210,9 +181,7 @@ impl OperatorProcess {
     /// Time is up; the message holds the end of its log.
     pub async fn wait(&self, timeout: Duration) -> Result<ExitStatus> {
         let ended = poll_until(timeout, async || self.ended().ok_or("it still runs"));
-        ended
-            .await
-            .map_err(|last| anyhow!("after {timeout:?} {last}; the log ends:\n{}", self.tail()))
+        ended.await.map_err(|last| anyhow!("after {timeout:?} {last}; the log ends:\n{}", self.tail()))
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -68,19 +68,12 @@ impl OutputWatcher {
     pub async fn start(client: Client, namespace: &str, name: &str) -> Result<Self> {
         let record = Arc::default();
         let secrets = Api::namespaced(client, namespace);
-        let mut follower = Follower {
-            secrets,
-            name: name.to_owned(),
-            record: Arc::clone(&record),
-            position: String::new(),
-        };
+        let mut follower =
+            Follower { secrets, name: name.to_owned(), record: Arc::clone(&record), position: String::new() };
         if let Some(present) = follower.look().await? {
             follower.lock().versions.push(present);
         }
-        Ok(Self {
-            record,
-            task: tokio::spawn(follower.follow()),
-        })
+        Ok(Self { record, task: tokio::spawn(follower.follow()) })
     }
 
     /// All versions so far, oldest first.
@@ -104,9 +97,7 @@ impl OutputWatcher {
             Ok(versions) if !condition(&versions) => Err(summary(&versions)),
             other => Ok(other),
         });
-        satisfied
-            .await
-            .unwrap_or_else(|last| Err(anyhow!("not what was waited for within {timeout:?}: {last}")))
+        satisfied.await.unwrap_or_else(|last| Err(anyhow!("not what was waited for within {timeout:?}: {last}")))
     }
 }
 
@@ -192,9 +183,8 @@ impl Follower {
         let last = record.versions.last().filter(|version| !version.deleted);
         if last.map(|version| &version.resource_version) != present.map(|version| &version.resource_version) {
             let (seen, stands) = (last.map(|v| &v.resource_version), present.map(|v| &v.resource_version));
-            record.gap = Some(format!(
-                "last seen at resourceVersion {seen:?}, then the server forgot up to {stands:?}"
-            ));
+            record.gap =
+                Some(format!("last seen at resourceVersion {seen:?}, then the server forgot up to {stands:?}"));
         }
     }
 
@@ -223,13 +213,7 @@ impl From<kube::Error> for Interruption {
 fn summary(versions: &[Version]) -> String {
     let list: Vec<String> = versions
         .iter()
-        .map(|version| {
-            format!(
-                "{}{}",
-                version.resource_version,
-                if version.deleted { " (deleted)" } else { "" }
-            )
-        })
+        .map(|version| format!("{}{}", version.resource_version, if version.deleted { " (deleted)" } else { "" }))
         .collect();
     format!("{} versions: {}", versions.len(), list.join(", "))
 }

@@ -37,10 +37,7 @@ impl Port {
             let path = dir.join(candidate.to_string());
             let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
             if file.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, candidate)).is_ok() {
-                return Ok(Self {
-                    number: candidate,
-                    _reservation: file,
-                });
+                return Ok(Self { number: candidate, _reservation: file });
             }
         }
         bail!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)

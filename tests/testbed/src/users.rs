@@ -52,11 +52,7 @@ impl Users {
     /// `server` is the URL of the API server; files go below `dir`.
     pub fn new(dir: &Path, server: String, authority: Authority) -> Result<Self> {
         fs::create_dir_all(dir.join("users"))?;
-        Ok(Self {
-            dir: dir.join("users"),
-            server,
-            authority,
-        })
+        Ok(Self { dir: dir.join("users"), server, authority })
     }
 
     /// The lines of the API server's token file: token, user, uid, groups. It is read once, at the server's start.
@@ -81,10 +77,7 @@ impl Users {
         let credentials = match user {
             User::Named(name) => {
                 let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-                ensure!(
-                    !name.is_empty() && name.chars().all(plain),
-                    "user name {name:?}: only a-z, 0-9 and dashes"
-                );
+                ensure!(!name.is_empty() && name.chars().all(plain), "user name {name:?}: only a-z, 0-9 and dashes");
                 ensure!(!is_token_user(name), "{name:?} is a user with a variant of its own");
                 return self.certificate_kubeconfig(name);
             }
@@ -134,17 +127,13 @@ impl Users {
         // Tests ask at the same time; a reader never sees half a file.
         let unfinished = tempfile::NamedTempFile::new_in(&self.dir)?;
         fs::write(unfinished.path(), serde_json::to_vec_pretty(&config)?)?;
-        unfinished
-            .persist(&path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        unfinished.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }
 }
 
 fn is_token_user(name: &str) -> bool {
-    [User::Admin, User::Operator, User::Tenant]
-        .iter()
-        .any(|user| user.name() == name)
+    [User::Admin, User::Operator, User::Tenant].iter().any(|user| user.name() == name)
 }
 
 /// No secret: it opens one control plane that listens on loopback and lives for minutes.

@@ -146,7 +146,7 @@ impl Run {
         for (first, from) in times.iter().enumerate() {
             for (last, to) in times.iter().enumerate().skip(first) {
                 let may = f64::from(burst) + (*to - *from).as_secs_f64() * f64::from(per_second);
-                let did = (last - first + 1) as f64;
+                let did = f64::from(u32::try_from(last - first + 1).unwrap());
                 prop_assert!(did <= may + 1e-6, "{did} within {:?}", *to - *from);
             }
         }

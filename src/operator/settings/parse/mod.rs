@@ -47,11 +47,7 @@ pub enum InvalidValue {
     #[error("{0:?} is no network: write ADDRESS/PREFIX, such as 127.0.0.0/8 or fd00::/8")]
     Network(String),
     #[error("{given} has bits set behind its prefix: write {meant} for the network, or {address} for the one address")]
-    HostBits {
-        given: String,
-        meant: IpNet,
-        address: IpAddr,
-    },
+    HostBits { given: String, meant: IpNet, address: IpAddr },
     #[error(
         "{0:?} is neither a host name nor a network: write proxy.example.com or 10.0.0.0/8, without scheme or port"
     )]
@@ -122,10 +118,7 @@ fn preset(text: &str) -> Result<String, InvalidValue> {
     if known.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(InvalidValue::UnknownPreset {
-        name: text.to_owned(),
-        known: known.join(", "),
-    })
+    Err(InvalidValue::UnknownPreset { name: text.to_owned(), known: known.join(", ") })
 }
 
 /// `ADDRESS/PREFIX`, or an address alone for a network of one.
@@ -137,11 +130,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, InvalidValue> {
     if network == network.trunc() {
         return Ok(network);
     }
-    Err(InvalidValue::HostBits {
-        given: text.to_owned(),
-        meant: network.trunc(),
-        address: network.addr(),
-    })
+    Err(InvalidValue::HostBits { given: text.to_owned(), meant: network.trunc(), address: network.addr() })
 }
 
 /// A mistake must not pass as a host name that never matches, so that requests silently take the proxy.

@@ -7,19 +7,13 @@ fn names(names: &[&str]) -> Vec<String> {
 #[test]
 fn no_text_is_every_namespace_and_a_list_is_each_name_once() {
     assert_eq!(Namespaces::parse(""), Ok(Namespaces::All));
-    assert_eq!(
-        Namespaces::parse("web, shop,web"),
-        Ok(Namespaces::Listed(names(&["web", "shop"])))
-    );
+    assert_eq!(Namespaces::parse("web, shop,web"), Ok(Namespaces::Listed(names(&["web", "shop"]))));
 }
 
 #[test]
 fn a_name_that_no_namespace_can_have_is_refused() {
     for bad in ["Web", "a_b", "-a", "a-", "a,,b", "a.b", &"a".repeat(64)] {
-        assert!(
-            matches!(Namespaces::parse(bad), Err(InvalidValue::Namespace(_))),
-            "{bad}"
-        );
+        assert!(matches!(Namespaces::parse(bad), Err(InvalidValue::Namespace(_))), "{bad}");
     }
 }
 
@@ -38,10 +32,7 @@ fn presets_are_all_none_or_known_names() {
     let one = AllowedPresets::parse(first).unwrap();
     assert!(one.allows(first) && !one.allows(second));
     let error = AllowedPresets::parse("Acme").unwrap_err().to_string();
-    assert!(
-        error.contains("\"Acme\"") && error.contains(first) && error.contains("none"),
-        "{error}"
-    );
+    assert!(error.contains("\"Acme\"") && error.contains(first) && error.contains("none"), "{error}");
 }
 
 #[test]
@@ -49,10 +40,7 @@ fn a_network_is_written_by_its_first_address_and_an_address_alone_is_a_network_o
     assert_eq!(network("127.0.0.0/8").unwrap().to_string(), "127.0.0.0/8");
     assert_eq!(network("::1").unwrap().to_string(), "::1/128");
     let error = network("10.1.2.3/8").unwrap_err().to_string();
-    assert!(
-        error.contains("10.0.0.0/8") && error.contains("10.1.2.3 for"),
-        "{error}"
-    );
+    assert!(error.contains("10.0.0.0/8") && error.contains("10.1.2.3 for"), "{error}");
     for bad in ["10.0.0.0/33", "10.0.0/8", "localhost", "10.0.0.0/-1", ""] {
         assert_eq!(network(bad), Err(InvalidValue::Network(bad.to_owned())));
     }

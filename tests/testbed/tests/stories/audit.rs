@@ -20,17 +20,8 @@ async fn events_of(user: &User, namespace: &str, expected: usize) -> Vec<AuditEv
     let audit = ControlPlane::shared().await.audit();
     let of_user = |event: &AuditEvent| event.user == user.name() && event.namespace == namespace && event.name != PROBE;
     await_until("the audit events", Duration::from_secs(10), async || {
-        let events: Vec<_> = audit
-            .since(&Mark::default())
-            .unwrap()
-            .into_iter()
-            .filter(of_user)
-            .collect();
-        if events.len() >= expected {
-            Ok(events)
-        } else {
-            Err(format!("{events:?}"))
-        }
+        let events: Vec<_> = audit.since(&Mark::default()).unwrap().into_iter().filter(of_user).collect();
+        if events.len() >= expected { Ok(events) } else { Err(format!("{events:?}")) }
     })
     .await
 }
@@ -44,19 +35,11 @@ async fn a_request_is_logged_once_with_who_what_where_and_the_answer() {
     assert!(maps.get_status("settings").await.is_err());
 
     let events = events_of(&user, &namespace, 1).await;
-    let [event] = events.as_slice() else {
-        panic!("not one event: {events:?}")
-    };
+    let [event] = events.as_slice() else { panic!("not one event: {events:?}") };
     assert_eq!((event.verb.as_str(), event.code), ("get", 403));
-    assert_eq!(
-        (event.resource.as_str(), event.subresource.as_str()),
-        ("configmaps", "status")
-    );
+    assert_eq!((event.resource.as_str(), event.subresource.as_str()), ("configmaps", "status"));
     assert_eq!(event.name, "settings");
-    assert_eq!(
-        event.uri,
-        format!("/api/v1/namespaces/{namespace}/configmaps/settings/status")
-    );
+    assert_eq!(event.uri, format!("/api/v1/namespaces/{namespace}/configmaps/settings/status"));
 }
 
 #[tokio::test]
@@ -70,20 +53,12 @@ async fn a_watch_is_logged_when_it_opens_and_not_again_when_it_ends() {
         maps.get_opt(PROBE).await.map_err(|e| e.to_string())
     })
     .await;
-    let mut watch = maps
-        .watch(&WatchParams::default().timeout(1), "0")
-        .await
-        .unwrap()
-        .boxed();
+    let mut watch = maps.watch(&WatchParams::default().timeout(1), "0").await.unwrap().boxed();
 
     assert_eq!(events_of(&user, &namespace, 1).await.len(), 1);
     while watch.next().await.is_some() {}
     assert!(maps.get("absent").await.is_err());
-    let verbs: Vec<_> = events_of(&user, &namespace, 2)
-        .await
-        .into_iter()
-        .map(|event| event.verb)
-        .collect();
+    let verbs: Vec<_> = events_of(&user, &namespace, 2).await.into_iter().map(|event| event.verb).collect();
     assert_eq!(verbs, ["watch", "get"]);
 }
 
@@ -103,9 +78,6 @@ async fn what_happened_before_the_mark_is_not_told() {
         let events: Vec<_> = audit.since(&mark).unwrap().into_iter().filter(of_user).collect();
         if events.is_empty() { Err("nothing") } else { Ok(events) }
     });
-    assert_eq!(
-        events.await.into_iter().map(|event| event.name).collect::<Vec<_>>(),
-        ["after"]
-    );
+    assert_eq!(events.await.into_iter().map(|event| event.name).collect::<Vec<_>>(), ["after"]);
     assert!(audit.text_since(&mark).unwrap().contains("/configmaps/after"));
 }

@@ -53,11 +53,9 @@ async fn code_of_listing_secrets(user: &User, namespace: &str) -> u16 {
 async fn await_gone(namespace: &str, name: &str, timeout: Duration) {
     let client = ControlPlane::shared().await.client(&User::Admin).unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
-    await_until("the owned ConfigMap to be gone", timeout, async || {
-        match maps.get_opt(name).await.unwrap() {
-            Some(map) => Err(format!("{:?}", map.metadata)),
-            None => Ok(()),
-        }
+    await_until("the owned ConfigMap to be gone", timeout, async || match maps.get_opt(name).await.unwrap() {
+        Some(map) => Err(format!("{:?}", map.metadata)),
+        None => Ok(()),
     })
     .await;
 }
@@ -65,18 +63,9 @@ async fn await_gone(namespace: &str, name: &str, timeout: Duration) {
 #[tokio::test]
 async fn it_is_the_release_that_the_module_names() {
     let control_plane = ControlPlane::shared().await;
-    let version = control_plane
-        .client(&User::Admin)
-        .unwrap()
-        .apiserver_version()
-        .await
-        .unwrap();
+    let version = control_plane.client(&User::Admin).unwrap().apiserver_version().await.unwrap();
     let module = include_str!("../../../cluster/go.mod");
-    assert!(
-        module.contains(&format!("k8s.io/kubernetes {}\n", version.git_version)),
-        "{}",
-        version.git_version
-    );
+    assert!(module.contains(&format!("k8s.io/kubernetes {}\n", version.git_version)), "{}", version.git_version);
 }
 
 #[test]
@@ -102,14 +91,10 @@ async fn a_user_on_demand_has_what_a_binding_to_its_name_grants() {
     let control_plane = ControlPlane::shared().await;
     let user = User::Named("editor".into());
     control_plane.bind(&user, "edit").await.unwrap();
-    await_until(
-        "the right to list Secrets",
-        SOON,
-        async || match code_of_listing_secrets(&user, "default").await {
-            200 => Ok(()),
-            code => Err(code),
-        },
-    )
+    await_until("the right to list Secrets", SOON, async || match code_of_listing_secrets(&user, "default").await {
+        200 => Ok(()),
+        code => Err(code),
+    })
     .await;
 }
 
@@ -118,19 +103,9 @@ async fn kubectl_speaks_for_the_user_and_its_complaint_comes_back_in_its_own_wor
     let control_plane = ControlPlane::shared().await;
     let namespace = control_plane.namespace("apply").await.unwrap();
     let manifest = within(&namespace, &config_map("applied"));
-    assert_eq!(
-        control_plane.apply(&User::Admin, &manifest).await.unwrap(),
-        "configmap/applied serverside-applied\n"
-    );
-    let complaint = control_plane
-        .apply(&User::Tenant, &manifest)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        complaint.contains(r#"User "tenant" cannot patch resource "configmaps""#),
-        "{complaint}"
-    );
+    assert_eq!(control_plane.apply(&User::Admin, &manifest).await.unwrap(), "configmap/applied serverside-applied\n");
+    let complaint = control_plane.apply(&User::Tenant, &manifest).await.unwrap_err().to_string();
+    assert!(complaint.contains(r#"User "tenant" cannot patch resource "configmaps""#), "{complaint}");
 }
 
 #[tokio::test]
@@ -138,10 +113,7 @@ async fn what_an_object_owns_goes_with_it() {
     let control_plane = ControlPlane::shared().await;
     let namespace = control_plane.namespace("owners").await.unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(control_plane.client(&User::Admin).unwrap(), &namespace);
-    control_plane
-        .apply(&User::Admin, &within(&namespace, &config_map("owner")))
-        .await
-        .unwrap();
+    control_plane.apply(&User::Admin, &within(&namespace, &config_map("owner"))).await.unwrap();
     let uid = maps.get("owner").await.unwrap().metadata.uid.unwrap();
     let owned = within(&namespace, &owned_map("ConfigMap", "v1", "owner", &uid));
     control_plane.apply(&User::Admin, &owned).await.unwrap();
@@ -158,21 +130,10 @@ async fn what_an_object_of_a_fresh_crd_owns_goes_with_it_at_once() {
     std::fs::write(crds.path().join("owners.yaml"), CRD).unwrap();
     control_plane.crd(crds.path()).await.unwrap();
 
-    let owner = within(
-        &namespace,
-        "apiVersion: testbed.example.com/v1\nkind: Owner\nmetadata:\n  name: owner\n",
-    );
+    let owner = within(&namespace, "apiVersion: testbed.example.com/v1\nkind: Owner\nmetadata:\n  name: owner\n");
     control_plane.apply(&User::Admin, &owner).await.unwrap();
     let mut kubectl = control_plane.kubectl(&User::Admin).unwrap();
-    kubectl.args([
-        "get",
-        "owner",
-        "owner",
-        "-n",
-        &namespace,
-        "-o",
-        "jsonpath={.metadata.uid}",
-    ]);
+    kubectl.args(["get", "owner", "owner", "-n", &namespace, "-o", "jsonpath={.metadata.uid}"]);
     let uid = String::from_utf8(kubectl.output().await.unwrap().stdout).unwrap();
     let owned = within(&namespace, &owned_map("Owner", "testbed.example.com/v1", "owner", &uid));
     control_plane.apply(&User::Admin, &owned).await.unwrap();

@@ -20,24 +20,15 @@ async fn it_is_ready_when_readyz_says_so_and_its_metrics_can_be_read() {
     let operator = OperatorProcess::start(&stand_in(&["run"])).unwrap();
     operator.ready(SOON).await.unwrap();
     let requests = operator.metric("requests_total", &[("kind", "any")]).await.unwrap();
-    assert!(
-        requests >= Some(4.0),
-        "two refusals, one success and this one, but {requests:?}"
-    );
-    assert_eq!(
-        operator.metric("requests_total", &[("kind", "none")]).await.unwrap(),
-        None
-    );
+    assert!(requests >= Some(4.0), "two refusals, one success and this one, but {requests:?}");
+    assert_eq!(operator.metric("requests_total", &[("kind", "none")]).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn both_its_streams_are_in_the_log_and_it_knows_its_kubeconfig() {
     let operator = OperatorProcess::start(&stand_in(&["run"])).unwrap();
     operator.wait_for_log(|line| line == "listening", SOON).await.unwrap();
-    let line = operator
-        .wait_for_log(|line| line.starts_with("KUBECONFIG"), SOON)
-        .await
-        .unwrap();
+    let line = operator.wait_for_log(|line| line.starts_with("KUBECONFIG"), SOON).await.unwrap();
     assert_eq!(line, "KUBECONFIG is /a/kubeconfig");
 }
 

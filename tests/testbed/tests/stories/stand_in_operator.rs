@@ -48,9 +48,6 @@ async fn answer(mut stream: TcpStream, requests: u32) -> std::io::Result<()> {
         r if r.starts_with(b"GET /metrics ") => ("200 OK", format!("requests_total{{kind=\"any\"}} {requests}\n")),
         _ => ("404 Not Found", String::new()),
     };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes()).await
 }

@@ -1,0 +1,149 @@
+//! The credentials Secret: seen, agreed to by its owner, and complete?
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
+use kube::Api;
+
+use super::{ObserveError, version};
+use crate::{
+    api::reasons,
+    operator::{
+        Operator,
+        cluster::Target,
+        entry::{Key, SecretEntry, SecretRole, TokenEntry},
+        index::{Absence, Known},
+        pass::{Pass, Version},
+        route::Route,
+    },
+    provider::values::{Credentials, Incomplete},
+    token::{
+        facts::SeenCredentials,
+        observation::{Block, CredentialsView},
+    },
+};
+
+pub(super) fn at_a_glance(
+    operator: &Operator,
+    key: &Key,
+    token: &TokenEntry,
+    route: Option<&Route>,
+    now: Timestamp,
+) -> CredentialsView {
+    let Some(reference) = &token.spec.credentials_ref else {
+        return match route {
+            Some(route) if route.view.definition.needs_credentials() => {
+                let keys = keys(&route.view.definition.credentials.required);
+                let message =
+                    format!("this provider wants credentials ({keys}): name a Secret with them in spec.credentialsRef");
+                CredentialsView::Blocked(Block::new(reasons::CREDENTIALS_NOT_FOUND, message))
+            }
+            _ => CredentialsView::NotNeeded,
+        };
+    };
+    match operator.index.secret(&Key::new(&*key.namespace, &*reference.name), now) {
+        Known::There(entry) => match entry.role {
+            SecretRole::Credentials => CredentialsView::There {
+                uid: entry.uid.clone(),
+                resource_version: entry.resource_version.clone(),
+                content: None,
+                untrimmed: Vec::new(),
+            },
+            _ => CredentialsView::Blocked(not_labelled(key, &reference.name)),
+        },
+        Known::Absent(Absence::Missing) => CredentialsView::Blocked(not_found(key, &reference.name)),
+        Known::Absent(Absence::Unlabelled) => CredentialsView::Blocked(not_labelled(key, &reference.name)),
+        Known::Unknown => CredentialsView::Unknown,
+    }
+}
+
+pub(super) async fn read(
+    operator: &Operator,
+    pass: &Pass,
+    route: &Route,
+    now: Timestamp,
+) -> Result<(CredentialsView, Option<Credentials>), ObserveError> {
+    let Some(reference) = &pass.token.spec.credentials_ref else { return Ok((CredentialsView::NotNeeded, None)) };
+    let at = Key::new(&*pass.key.namespace, &*reference.name);
+    let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
+    let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
+    // Its metadata first, unless the label has been seen: without consent the content is not even read.
+    if matches!(pass.seen.credentials, CredentialsView::Unknown) {
+        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(&at.name)).await {
+            Err(error) if error.is_not_found() => {
+                operator.index.note_absent(at.clone(), Absence::Missing, now);
+                return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
+            }
+            other => {
+                let labelled = SecretEntry::read(&other?);
+                if !labelled.is_some_and(|entry| matches!(entry.role, SecretRole::Credentials)) {
+                    operator.index.note_absent(at.clone(), Absence::Unlabelled, now);
+                    return Ok((CredentialsView::Blocked(not_labelled(&pass.key, &at.name)), None));
+                }
+            }
+        }
+    }
+    let secret = match operator.cluster.call(pass.urgency(), target, secrets.get(&at.name)).await {
+        Err(error) if error.is_not_found() => {
+            return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
+        }
+        other => other?,
+    };
+    Ok(judge_credentials(operator, route, &at, &secret))
+}
+
+fn judge_credentials(
+    operator: &Operator,
+    route: &Route,
+    at: &Key,
+    secret: &Secret,
+) -> (CredentialsView, Option<Credentials>) {
+    let empty = BTreeMap::<String, ByteString>::new();
+    let data = secret.data.as_ref().unwrap_or(&empty);
+    let definition = &route.view.definition;
+    let values = data.iter().map(|(key, value)| (key.as_str(), value.0.as_slice()));
+    let credentials = match Credentials::read(definition, values) {
+        Ok(credentials) => credentials,
+        Err(Incomplete { missing, not_utf8 }) => {
+            let mut faults = Vec::new();
+            if !missing.is_empty() {
+                faults.push(format!("lacks {}", keys(&missing)));
+            }
+            if !not_utf8.is_empty() {
+                faults.push(format!("has no text under {}", keys(&not_utf8)));
+            }
+            let message = format!("Secret {:?} {}; the provider needs them", at.name, faults.join(" and "));
+            return (CredentialsView::Blocked(Block::new(reasons::CREDENTIALS_INCOMPLETE, message)), None);
+        }
+    };
+    let Version { uid, resource_version } = version(&secret.metadata);
+    let content = SeenCredentials {
+        uid: uid.clone(),
+        resource_version: resource_version.clone(),
+        fingerprint: credentials.fingerprint(&operator.fingerprint_key),
+        refresh_fingerprint: credentials
+            .fingerprint_of(&operator.fingerprint_key, &definition.refresh_uses().credentials),
+    };
+    let untrimmed = credentials.trailing_whitespace_keys().into_iter().map(str::to_owned).collect();
+    (CredentialsView::There { uid, resource_version, content: Some(content), untrimmed }, Some(credentials))
+}
+
+fn not_found(key: &Key, name: &str) -> Block {
+    let message = format!(
+        "there is no Secret {name:?} in namespace {}: create it with the label apitoken.dev/role=credentials",
+        key.namespace
+    );
+    Block::new(reasons::CREDENTIALS_NOT_FOUND, message)
+}
+
+fn not_labelled(key: &Key, name: &str) -> Block {
+    let message = format!(
+        "Secret {name:?} may not be sent to a provider before its owner agrees: kubectl label secret {name} -n {} apitoken.dev/role=credentials --overwrite",
+        key.namespace
+    );
+    Block::new(reasons::CREDENTIALS_NOT_LABELLED, message)
+}
+
+fn keys<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,171 @@
+//! Reads, and only reads: first what the index knows, then, where that does not suffice, the objects themselves.
+
+mod credentials;
+pub(super) mod output;
+
+use std::{sync::Arc, time::Instant};
+
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use kube::Api;
+
+use super::{
+    Operator,
+    cluster::{ApiError, Target, Urgency},
+    entry::{Key, SecretRole},
+    index::Known,
+    pass::{Pass, Stored, Version},
+    route,
+};
+use crate::{
+    api::names::SESSION_SECRET_TYPE,
+    token::{
+        observation::{CredentialsView, Observation, Seen, TokenView},
+        session::{DOCUMENT_KEY, Session},
+    },
+};
+
+/// Why a pass could not find out what it had to know.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("Secret {0} has the name of a session and is none of ours: delete it, and it is made anew")]
+    ForeignSession(Key),
+}
+
+/// What the index alone can tell. No request is made. `None`: the ApiToken is gone.
+#[must_use]
+pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
+    let token = operator.index.token(key)?;
+    let (route, provider) = match route::resolve(&operator.index, &operator.presets, key, &token) {
+        Ok(route) => (Some(route.clone()), Ok(route.view)),
+        Err(block) => (None, Err(block)),
+    };
+    let mark = route::spec_mark(&operator.index, key, &token);
+    let seen = Observation {
+        token: TokenView {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            uid: token.uid.clone(),
+            generation: token.generation,
+            created_at: token.created_at,
+            deleting: token.deleting,
+            spec: Arc::clone(&token.spec),
+            refresh_requested: token.refresh_requested.clone(),
+            spec_mark: mark.mark,
+            spec_seen_at: mark.seen_at,
+        },
+        provider,
+        credentials: credentials::at_a_glance(operator, key, &token, route.as_ref(), now),
+        session: match operator.index.secret(&token.session(key), now) {
+            _ if operator.unsaved.has(&token.uid) => Seen::Unknown,
+            Known::There(entry) => match &entry.role {
+                SecretRole::Session { facts: Some(facts), .. } => Seen::There((**facts).clone()),
+                _ => Seen::Unknown,
+            },
+            Known::Absent(_) | Known::Unknown => Seen::Unknown,
+        },
+        output: output::at_a_glance(operator, key, &token, route.as_ref(), now),
+        rejection: None,
+    };
+    let mut pass = Pass { key: key.clone(), token, route, seen, stored: None, credentials: None, read_at: None };
+    remember_rejection(operator, &mut pass);
+    Some(pass)
+}
+
+/// Reads what a decision or a request needs: the session by a quorum GET, the credentials if they are wanted or were
+/// not read yet, the output's metadata if the index does not know it.
+///
+/// # Errors
+/// When a read fails; nothing was changed.
+pub async fn look(
+    operator: &Operator,
+    key: &Key,
+    wants_credentials: bool,
+    now: Timestamp,
+) -> Result<Option<Pass>, ObserveError> {
+    let Some(mut pass) = glance(operator, key, now) else { return Ok(None) };
+    let unread = matches!(pass.seen.credentials, CredentialsView::Unknown | CredentialsView::There { .. })
+        && (wants_credentials || pass.seen.credentials_content().is_none());
+    let urgency = pass.urgency();
+    let (stored, credentials, output) = tokio::join!(
+        read_session(operator, &pass, urgency),
+        async {
+            match &pass.route {
+                Some(route) if unread => credentials::read(operator, &pass, route, now).await.map(Some),
+                _ => Ok(None),
+            }
+        },
+        async {
+            match pass.seen.output.secret {
+                Seen::Unknown => output::read(operator, &pass).await.map(Some),
+                _ => Ok(None),
+            }
+        },
+    );
+    let stored = stored?;
+    if pass.seen.output.plan.is_none() {
+        pass.seen.output.plan = output::plan_from_session(&pass, &stored);
+    }
+    pass.seen.session = if stored.at.is_some() { Seen::There(stored.session.facts.clone()) } else { Seen::Absent };
+    pass.stored = Some(stored);
+    pass.read_at = Some(Instant::now());
+    if let Some((view, content)) = credentials? {
+        pass.seen.credentials = view;
+        pass.credentials = content;
+    }
+    if let Some(secret) = output? {
+        pass.seen.output.secret = secret;
+    }
+    remember_rejection(operator, &mut pass);
+    Ok(Some(pass))
+}
+
+/// Looks up what is remembered of these credentials, by whichever ApiToken they were tried.
+pub fn remember_rejection(operator: &Operator, pass: &mut Pass) {
+    let Some(route) = &pass.route else { return };
+    let Some(content) = pass.seen.credentials_content() else { return };
+    let origin = route.view.definition.origin().to_string();
+    pass.seen.rejection = operator.rejections.of(&origin, &content.fingerprint, &pass.key);
+}
+
+/// Reads the credentials into a pass that can no longer be read anew: its refresh was refused, and a login follows.
+///
+/// # Errors
+/// When the read fails.
+pub async fn fetch_credentials(operator: &Operator, pass: &mut Pass, now: Timestamp) -> Result<(), ObserveError> {
+    let Some(route) = pass.route.clone() else { return Ok(()) };
+    let (view, content) = credentials::read(operator, pass, &route, now).await?;
+    pass.seen.credentials = view;
+    pass.credentials = content;
+    remember_rejection(operator, pass);
+    Ok(())
+}
+
+async fn read_session(operator: &Operator, pass: &Pass, urgency: Urgency) -> Result<Stored, ObserveError> {
+    let at = pass.token.session(&pass.key);
+    let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
+    let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
+    let secret = match operator.cluster.call(urgency, target, secrets.get(&at.name)).await {
+        Err(error) if error.is_not_found() => return Ok(Stored { at: None, session: Session::default() }),
+        other => other?,
+    };
+    let owned = secret.metadata.owner_references.iter().flatten().any(|owner| owner.uid == pass.token.uid);
+    if !owned || secret.type_.as_deref() != Some(SESSION_SECRET_TYPE) {
+        return Err(ObserveError::ForeignSession(at));
+    }
+    let document = secret.data.as_ref().and_then(|data| data.get(DOCUMENT_KEY)).map(|bytes| bytes.0.as_slice());
+    let session = Session::from_document(document).unwrap_or_else(|error| {
+        // What cannot be read is worth nothing: the next login writes it anew.
+        tracing::warn!(secret = %at, %error, "the session is not usable; logging in again");
+        Session::default()
+    });
+    Ok(Stored { at: Some(version(&secret.metadata)), session })
+}
+
+pub(super) fn version(metadata: &ObjectMeta) -> Version {
+    Version {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,229 @@
+//! A provider that misbehaves: what is reported, how long is waited, and that nothing is lost by it.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use apitoken_operator::api::{ApiToken, http::FailureClass, reasons, status::Failures};
+use jiff::Timestamp;
+use serde_json::json;
+use testbed::{
+    eventually::await_until,
+    vendors::{Damage, Fault, On, Palette, Trap, http_date},
+};
+
+use crate::world::{PATIENCE, World, ready};
+
+/// More than any fault that answers in time takes, less than any that does not.
+const TIMEOUT: &str = "2s";
+const HOUR: i64 = 3600;
+
+struct Case {
+    name: &'static str,
+    fault: Fault,
+    class: FailureClass,
+    /// Of the Ready condition while there is no token.
+    reason: &'static str,
+    /// Seconds from the failure to the next attempt of a first login.
+    wait: RangeInclusive<i64>,
+    says: &'static str,
+}
+
+fn limited(name: &'static str, fault: Fault, wait: RangeInclusive<i64>) -> Case {
+    let class = FailureClass::RateLimited;
+    Case { name, fault, class, reason: reasons::RATE_LIMITED, wait, says: "" }
+}
+
+fn passing(name: &'static str, fault: Fault, says: &'static str) -> Case {
+    let class = FailureClass::Transient;
+    Case { name, fault, class, reason: reasons::PROVIDER_UNAVAILABLE, wait: 1..=120, says }
+}
+
+fn wrong(name: &'static str, fault: Fault, says: &'static str) -> Case {
+    let class = FailureClass::Misconfigured;
+    Case { name, fault, class, reason: reasons::RESPONSE_INVALID, wait: 60..=900, says }
+}
+
+fn cases(trap: &Trap) -> Vec<Case> {
+    let tomorrow = http_date(Timestamp::now() + Duration::from_secs(86_400));
+    let pace = Duration::from_millis(150);
+    let (place, too_large) = ("redirects are not followed", "larger than 65536 bytes");
+    vec![
+        limited("seconds", Fault::rate_limited("30"), 30..=33),
+        limited("date", Fault::rate_limited(tomorrow), HOUR..=HOUR + 6),
+        limited("absurd", Fault::rate_limited("99999999999999999999"), HOUR..=HOUR + 6),
+        limited("no-number", Fault::rate_limited("soon"), 1..=132),
+        limited("maintenance", Fault::status(503).header("retry-after", "30"), 30..=33),
+        passing("error", Fault::status(500), "HTTP 500"),
+        passing("hang", Fault::Hang, "no complete reply within 2 s"),
+        passing("slow-head", Fault::SlowHead(pace), "no complete reply within 2 s"),
+        passing("slow-body", Fault::SlowBody(pace), "no complete reply within 2 s"),
+        passing("ten-megabytes", Fault::HugeBody(10 << 20), too_large),
+        passing("endless", Fault::EndlessBody, too_large),
+        passing("huge-header", Fault::HugeHeader(200_000), "head of the reply"),
+        passing("half-json", Fault::MalformedJson, "not with JSON"),
+        passing("gzip", Fault::ClaimedGzip, "compressed"),
+        passing("close", Fault::CloseBeforeAnswer, "closed before the reply was complete"),
+        passing("close-in-head", Fault::CloseInHead, ""),
+        passing("redirect", Fault::redirect(302, trap.url()), place),
+        passing("redirect-with-body", Fault::redirect(307, trap.url()), place),
+        passing("redirect-for-ever", Fault::redirect(308, trap.url()), place),
+        wrong("error-as-200", Fault::ErrorWithStatus200, "/Authorization"),
+        wrong("control-characters", Fault::Token(Damage::ControlCharacters), "not visible ASCII"),
+        wrong("empty-token", Fault::Token(Damage::Empty), "/Authorization"),
+        wrong("null-token", Fault::Token(Damage::Null), "/Authorization"),
+        wrong("no-token", Fault::Token(Damage::Missing), "/Authorization"),
+        wrong("long-token", Fault::Token(Damage::Long(20_000)), "longer than 16 KiB"),
+    ]
+}
+
+/// A vendor of its own for each case, so that none is blamed for another.
+async fn vendor(world: &World, name: &str) -> Palette {
+    let palette = Palette::start(&world.ca).expect("Palette");
+    palette.add_account("ops@example.com", "correct");
+    palette.script(|script| script.lifetime = Duration::from_secs(120));
+    provider(world, name, &palette, TIMEOUT).await;
+    palette
+}
+
+async fn provider(world: &World, name: &str, palette: &Palette, timeout: &str) {
+    let (tls, limits) = (json!({ "caBundle": world.ca.pem() }), json!({ "timeout": timeout }));
+    world.provider(name, json!({ "preset": "Palette", "url": palette.base_url(), "tls": tls, "limits": limits })).await;
+}
+
+/// An ApiToken that is renewed as early as the API allows.
+async fn token(world: &World, name: &str) {
+    let provider = format!("{name}-{}", world.namespace);
+    let (provider, credentials) = (json!({ "name": provider }), json!({ "name": "login" }));
+    let spec = json!({ "providerRef": provider, "credentialsRef": credentials, "refresh": { "atPercent": 10 } });
+    world.token_with(name, spec).await;
+}
+
+async fn world_with_login() -> World {
+    let world = World::new().await;
+    world.credentials("login", &[("emailId", "ops@example.com"), ("password", "correct")]).await;
+    world
+}
+
+async fn failed(world: &World, name: &str) -> (ApiToken, Failures) {
+    let token = world.until(name, "a failure is told", |token| failures(token).is_some()).await;
+    let failures = failures(&token).expect("just seen").clone();
+    (token, failures)
+}
+
+fn failures(token: &ApiToken) -> Option<&Failures> {
+    token.status.as_ref()?.failures.as_ref()
+}
+
+fn as_the_table_says(case: &Case, failures: &Failures) {
+    let (name, said) = (case.name, &failures.message);
+    assert_eq!(failures.class, case.class, "{name}: {said}");
+    assert!(said.contains(case.says), "{name}: {said}");
+}
+
+#[tokio::test]
+async fn a_first_login_that_goes_wrong_is_classified_and_waits_as_the_table_says() {
+    let world = world_with_login().await;
+    let trap = Trap::start(&world.ca).expect("a trap");
+    let mut vendors = Vec::new();
+    for case in cases(&trap) {
+        let palette = vendor(&world, case.name).await;
+        palette.fail_always(On::Both, case.fault.clone());
+        token(&world, case.name).await;
+        vendors.push((case, palette));
+    }
+    for (case, palette) in &vendors {
+        let (token, failures) = failed(&world, case.name).await;
+        as_the_table_says(case, &failures);
+        let condition = ready(&token).expect("a condition");
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", case.reason), "{}", case.name);
+        let wait = failures.next_at.expect("a next attempt").0.as_second() - failures.last_at.0.as_second();
+        assert!(case.wait.contains(&wait), "{}: waits {wait} s", case.name);
+        assert_eq!(world.all_data(case.name).await, None, "{}: there is nothing to write", case.name);
+        palette.heal();
+    }
+    // What passes, passes by itself.
+    for (case, palette) in &vendors {
+        if case.class == FailureClass::Transient {
+            let token = world.ready(case.name).await;
+            assert_eq!(failures(&token), None, "{}", case.name);
+        }
+        palette.assert_no_protocol_errors();
+    }
+    assert_eq!((trap.arrivals(), trap.connections_accepted()), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_renewal_that_goes_wrong_leaves_the_old_token_in_the_output_and_ready_true() {
+    let world = world_with_login().await;
+    let trap = Trap::start(&world.ca).expect("a trap");
+    let mut vendors = Vec::new();
+    for case in cases(&trap) {
+        let palette = vendor(&world, case.name).await;
+        palette.fail_always(On::Refresh, case.fault.clone());
+        token(&world, case.name).await;
+        vendors.push((case, palette));
+    }
+    let mut before = Vec::new();
+    for (case, palette) in &vendors {
+        world.ready(case.name).await;
+        before.push(world.data(case.name, "token").await);
+        // A refresh whose answer cannot be used falls back to a login.
+        palette.fail_always(On::Login, case.fault.clone());
+    }
+    for ((case, palette), before) in vendors.iter().zip(before) {
+        let (token, failures) = failed(&world, case.name).await;
+        as_the_table_says(case, &failures);
+        let condition = ready(&token).expect("a condition");
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Issued"), "{}", case.name);
+        assert!(condition.message.contains(&failures.message), "{}: {}", case.name, condition.message);
+        assert_eq!(world.data(case.name, "token").await, before, "{}: the old token stays", case.name);
+        let wait = failures.next_at.expect("a next attempt").0.as_second() - failures.last_at.0.as_second();
+        assert!((1..=120).contains(&wait), "{}: waits {wait} s, longer than the token lives", case.name);
+        palette.assert_no_protocol_errors();
+    }
+    assert_eq!((trap.arrivals(), trap.connections_accepted()), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_delays_no_other() {
+    let world = world_with_login().await;
+    let hanging = Palette::start(&world.ca).expect("Palette");
+    hanging.add_account("ops@example.com", "correct");
+    hanging.fail_always(On::Both, Fault::Hang);
+    provider(&world, "hanging", &hanging, "60s").await;
+    let _healthy = vendor(&world, "healthy").await;
+    for number in 0..10 {
+        let login = format!("login-{number}");
+        world.credentials(&login, &[("emailId", "ops@example.com"), ("password", "correct")]).await;
+        world.token(&format!("stuck-{number}"), &format!("hanging-{}", world.namespace), &login).await;
+    }
+    hanging.wait_for("a login hangs", PATIENCE, |all| !all.is_empty()).await;
+    token(&world, "healthy").await;
+    world.ready("healthy").await;
+    assert!(hanging.logins().iter().all(|login| login.answered.is_none()), "it was no hang that was survived");
+    assert!(failures(&world.get("stuck-0").await).is_none());
+}
+
+#[tokio::test]
+async fn floods_from_a_provider_do_not_show_in_the_memory() {
+    let world = world_with_login().await;
+    let _calm = vendor(&world, "calm").await;
+    token(&world, "calm").await;
+    world.ready("calm").await;
+    let before = world.operator().rss_kib().expect("it runs");
+    let flood = vendor(&world, "flood").await;
+    flood.fail_always(On::Both, Fault::HugeBody(10 << 20));
+    for number in 0..20 {
+        let login = format!("login-{number}");
+        world.credentials(&login, &[("emailId", "ops@example.com"), ("password", "correct")]).await;
+        world.token(&format!("flooded-{number}"), &format!("flood-{}", world.namespace), &login).await;
+    }
+    for number in 0..20 {
+        failed(&world, &format!("flooded-{number}")).await;
+    }
+    let grown = await_until("the memory is as before", PATIENCE, async || {
+        let now = world.operator().rss_kib().map_err(|error| error.to_string())?;
+        // One reply of 10 MiB kept whole would already be more.
+        if now < before + (8 << 10) { Ok(now) } else { Err(format!("{before} KiB before, {now} KiB now")) }
+    });
+    grown.await;
+}

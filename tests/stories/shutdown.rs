@@ -1,0 +1,69 @@
+//! SIGTERM: what is under way is finished and stored, and the process says that all is well.
+
+use std::time::Duration;
+
+use apitoken_operator::api::http;
+use serde_json::json;
+use testbed::vendors::{Exchange, Operation, Palette};
+
+use crate::world::{PATIENCE, World, ready};
+
+fn in_flight(operation: Operation) -> impl Fn(&[Exchange]) -> bool {
+    move |all| all.iter().any(|one| one.operation == operation && one.answered.is_none())
+}
+
+#[tokio::test]
+async fn a_login_in_flight_when_the_operator_is_told_to_stop_is_stored_before_it_ends() {
+    told_to_stop_during(Operation::Login).await;
+}
+
+#[tokio::test]
+async fn a_refresh_in_flight_when_the_operator_is_told_to_stop_is_stored_before_it_ends() {
+    told_to_stop_during(Operation::Refresh).await;
+}
+
+fn stored_by(operation: Operation) -> http::Operation {
+    if operation == Operation::Login { http::Operation::Login } else { http::Operation::Refresh }
+}
+
+async fn told_to_stop_during(operation: Operation) {
+    let mut world = World::new().await;
+    let palette = Palette::start(&world.ca).expect("Palette");
+    palette.add_account("ops@example.com", "correct");
+    palette.script(|script| {
+        script.lifetime = Duration::from_secs(60);
+        match operation {
+            Operation::Login => script.login_latency = Duration::from_secs(2),
+            _ => script.refresh_latency = Duration::from_secs(2),
+        }
+    });
+    world.credentials("login", &[("emailId", "ops@example.com"), ("password", "correct")]).await;
+    let provider = world.preset("Palette", &palette.base_url()).await;
+    let spec = json!({
+        "providerRef": { "name": provider }, "credentialsRef": { "name": "login" }, "refresh": { "atPercent": 10 },
+    });
+    world.token_with("clusters", spec).await;
+    palette.wait_for("the request is in flight", PATIENCE, in_flight(operation)).await;
+    // Long enough that nothing is due after the restart.
+    palette.script(|script| script.lifetime = Duration::from_secs(3600));
+
+    let status = world.operator().terminate().await.expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    let logs = world.operator().logs();
+    assert!(logs.iter().any(|line| line.contains("stopped")), "{logs:#?}");
+    let stored = world.data("clusters", "token").await;
+    let (newest, _) = palette.newest_token("ops@example.com").expect("a token was given");
+    assert_eq!(stored, newest, "the answer was thrown away");
+
+    let asked = palette.history().len();
+    world.stop_operator().await;
+    world.start_operator().await;
+    world
+        .until("clusters", "the status tells of the stored token", |token| {
+            let last = token.status.as_ref().and_then(|status| status.last_operation);
+            ready(token).is_some_and(|ready| ready.status == "True") && last == Some(stored_by(operation))
+        })
+        .await;
+    assert_eq!(palette.history().len(), asked, "the provider was asked again for what it had given");
+    palette.assert_no_protocol_errors();
+}
