@@ -5,9 +5,6 @@ mod world;
 
 mod crashes;
 mod first_token;
-mod gate;
 mod refreshing;
 mod refused;
 mod sessions;
-mod shutdown;
-mod startup;
