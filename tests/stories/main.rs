@@ -4,7 +4,9 @@ mod customers;
 mod world;
 
 mod crashes;
+mod credentials;
 mod first_token;
+mod no_json;
 mod refreshing;
 mod refused;
 mod sessions;
