@@ -104,17 +104,7 @@ fn judge_credentials(
     let values = data.iter().map(|(key, value)| (key.as_str(), value.0.as_slice()));
     let credentials = match Credentials::read(definition, values) {
         Ok(credentials) => credentials,
-        Err(Incomplete { missing, not_utf8 }) => {
-            let mut faults = Vec::new();
-            if !missing.is_empty() {
-                faults.push(format!("lacks {}", keys(&missing)));
-            }
-            if !not_utf8.is_empty() {
-                faults.push(format!("has no text under {}", keys(&not_utf8)));
-            }
-            let message = format!("Secret {:?} {}; the provider needs them", at.name, faults.join(" and "));
-            return (CredentialsView::Blocked(Block::new(reasons::CREDENTIALS_INCOMPLETE, message)), None);
-        }
+        Err(incomplete) => return (CredentialsView::Blocked(not_complete(at, &incomplete)), None),
     };
     let Version { uid, resource_version } = version(&secret.metadata);
     let content = SeenCredentials {
@@ -130,10 +120,30 @@ fn judge_credentials(
 
 fn not_found(key: &Key, name: &str) -> Block {
     let message = format!(
-        "there is no Secret {name:?} in namespace {}: create it with the label apitoken.dev/role=credentials",
+        "there is no Secret {name:?} in namespace {0}: create it, and agree that it is sent to the provider: \
+         kubectl label secret {name} -n {0} apitoken.dev/role=credentials",
         key.namespace
     );
     Block::new(reasons::CREDENTIALS_NOT_FOUND, message)
+}
+
+fn not_complete(at: &Key, Incomplete { missing, not_utf8 }: &Incomplete) -> Block {
+    let mut faults = Vec::new();
+    if !missing.is_empty() {
+        faults.push(format!("lacks {}", keys(missing)));
+    }
+    if !not_utf8.is_empty() {
+        faults.push(format!("has no text under {}", keys(not_utf8)));
+    }
+    let values: BTreeMap<_, _> = missing.iter().chain(not_utf8).map(|key| (key, "VALUE")).collect();
+    let message = format!(
+        "Secret {name:?} {}, which the provider needs: kubectl patch secret {name} -n {} -p '{}'",
+        faults.join(" and "),
+        at.namespace,
+        serde_json::json!({ "stringData": values }),
+        name = at.name,
+    );
+    Block::new(reasons::CREDENTIALS_INCOMPLETE, message)
 }
 
 fn not_labelled(key: &Key, name: &str) -> Block {
