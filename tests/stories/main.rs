@@ -5,5 +5,6 @@ mod world;
 mod faults;
 mod first_token;
 mod gate;
+mod leaks;
 mod shutdown;
 mod startup;
