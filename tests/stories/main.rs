@@ -5,6 +5,8 @@ mod world;
 mod faults;
 mod first_token;
 mod gate;
+mod isolation;
 mod leaks;
 mod shutdown;
 mod startup;
+mod tenant;
