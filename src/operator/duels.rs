@@ -7,8 +7,7 @@ use std::{
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::pass::Pass;
-use crate::token::observation::Seen;
+use crate::token::observation::{Observation, Seen};
 
 /// So many restorations of the same output within [`WITHIN`] are a duel.
 const MOST: usize = 3;
@@ -35,13 +34,13 @@ impl Duels {
     }
 
     /// Notes that somebody has written into an output that held the session's token.
-    pub fn note(&self, pass: &Pass, now: Timestamp) {
-        let Seen::There(secret) = &pass.seen.output.secret else { return };
-        let current = pass.seen.facts().and_then(|facts| facts.issued.as_ref());
+    pub fn note(&self, seen: &Observation, now: Timestamp) {
+        let Seen::There(secret) = &seen.output.secret else { return };
+        let current = seen.facts().and_then(|facts| facts.issued.as_ref());
         let same_grant =
             secret.revision.as_ref().map(|revision| &revision.grant) == current.map(|issued| &issued.grant);
         if secret.drifted && same_grant {
-            self.lock().entry(pass.token.uid.clone()).or_default().push(now);
+            self.lock().entry(seen.token.uid.clone()).or_default().push(now);
         }
     }
 

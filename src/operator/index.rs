@@ -187,7 +187,10 @@ impl Index {
     /// Remembers what a GET has shown, so that many ApiTokens with the same fault cost one GET a minute.
     pub fn note_absent(&self, key: Key, absence: Absence, now: Timestamp) {
         let mut inner = self.lock();
-        inner.forget_secret(&key);
+        if inner.secrets.contains_key(&key) {
+            // The watch has brought it since: it knows better.
+            return;
+        }
         inner.absent.retain(|_, (at, _)| now < *at + LOOK_AGAIN);
         inner.absent.insert(key, (now, absence));
     }

@@ -12,6 +12,9 @@ use crate::token::schedule;
 
 /// First wait after a pass that failed; doubled each time.
 const FIRST_BACKOFF: f64 = 0.5;
+/// First wait after a lost race; doubled each time, so that a race that is always lost does not spin.
+const FIRST_AFTER_RACE: f64 = 0.02;
+const MOST_AFTER_RACE: f64 = 2.0;
 /// Longest wait after a pass that failed, in seconds.
 const MOST_BACKOFF: f64 = 60.0;
 
@@ -29,6 +32,8 @@ struct State {
     /// Something happened while the pass was running.
     again: bool,
     failures: u32,
+    /// Lost races in a row.
+    races: u32,
 }
 
 /// How a pass ended, as far as the queue cares.
@@ -81,7 +86,8 @@ impl Queue {
             Ended::Raced => state.failures,
             Ended::Until(_) | Ended::Gone => 0,
         };
-        let failures = state.failures;
+        state.races = if how == Ended::Raced { state.races.saturating_add(1) } else { 0 };
+        let (failures, races) = (state.failures, state.races);
         let next = match how {
             _ if again => Some(now),
             Ended::Until(at) => at,
@@ -89,7 +95,7 @@ impl Queue {
                 self.states.remove(&subject);
                 return;
             }
-            Ended::Raced => Some(now + SignedDuration::from_millis(20)),
+            Ended::Raced => Some(now + doubled(FIRST_AFTER_RACE, races, MOST_AFTER_RACE, 1.0)),
             Ended::Failed => Some(now + backoff(&subject, failures)),
         };
         self.schedule(subject, next);
@@ -124,8 +130,12 @@ impl Queue {
 }
 
 fn backoff(subject: &Subject, failures: u32) -> SignedDuration {
-    let exponent = i32::try_from(failures.saturating_sub(1).min(16)).unwrap_or(16);
-    let most = (FIRST_BACKOFF * 2f64.powi(exponent)).min(MOST_BACKOFF);
     let jitter = 1.0 - 0.5 * schedule::fraction(&subject.to_string(), &failures.to_string());
-    SignedDuration::try_from_secs_f64(most * jitter).unwrap_or(SignedDuration::from_secs(60))
+    doubled(FIRST_BACKOFF, failures, MOST_BACKOFF, jitter)
+}
+
+fn doubled(first: f64, times: u32, most: f64, jitter: f64) -> SignedDuration {
+    let exponent = i32::try_from(times.saturating_sub(1).min(16)).unwrap_or(16);
+    let seconds = (first * 2f64.powi(exponent)).min(most) * jitter;
+    SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::from_secs(60))
 }

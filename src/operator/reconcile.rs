@@ -167,7 +167,11 @@ async fn finish(
     if pass.stored.is_none() && !look_again(operator, pass, false).await? {
         return Ok(None);
     }
-    operator.duels.note(pass, now);
+    if pass.seen.output.plan.is_none() {
+        // Neither the provider nor the session can tell what the output should be: what is there stays.
+        return Ok(Some(wait));
+    }
+    operator.duels.note(&pass.seen, now);
     project::project(operator, pass).await?;
     done.projected = true;
     // What is waited for can have changed with what was read.

@@ -29,7 +29,7 @@ pub fn fraction(uid: &str, salt: &str) -> f64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;
     #[expect(clippy::cast_precision_loss, reason = "32 bits fit into the mantissa")]
-    let unit = (hash >> 32) as f64 / f64::from(u32::MAX).mul_add(1.0, 1.0);
+    let unit = (hash >> 32) as f64 / 2f64.powi(32);
     unit
 }
 
@@ -58,13 +58,15 @@ fn wanted_offset(lifetime: f64, policy: Option<&RefreshPolicy>) -> f64 {
     }
 }
 
-/// When to log in although the session still refreshes; `None` for a session without an end.
+/// When to log in although the session still refreshes; `None` for a session without an end, and for one that is over
+/// as soon as it has begun: its token is renewed by a login when it is due, and no sooner.
 #[must_use]
 pub fn early_login_at(issued: &Issued, uid: &str) -> Option<Timestamp> {
     let end = issued.session_expires_at?;
     let limit = seconds(end.as_second() - issued.started_at.as_second());
     let (at, spread) = EARLY_LOGIN;
-    Some(later(issued.started_at, limit * (at + spread * fraction(uid, "early-login"))))
+    let offset = limit * (at + spread * fraction(uid, "early-login"));
+    (offset >= MIN_AGE).then(|| later(issued.started_at, offset))
 }
 
 /// What a failed attempt knows when it asks for the time of the next one.

@@ -128,7 +128,7 @@ impl Session {
         if of.operation == Operation::Login {
             self.facts.set_failure(Operation::Login, None);
         }
-        self.facts.intent = None;
+        self.settle_intent(of.operation);
         self.facts.credentials = of.credentials.or(self.facts.credentials);
         self.facts.issued = Some(issued);
         self.material = Some(renewed_material(carried, grant, of.suggested_output));
@@ -138,10 +138,11 @@ impl Session {
     /// The session after a request that brought no tokens. What it held stays.
     #[must_use]
     pub fn failed(mut self, operation: Operation, record: FailureRecord, credentials: Option<SeenCredentials>) -> Self {
-        if self.facts.intent.take().is_some_and(|intent| intent.operation != operation) {
-            // The intent was a refresh's, from before a crash: what it would have spent stays spent.
+        if operation == Operation::Login && self.intends(Operation::Refresh) {
+            // The intent is from before a crash: what it would have spent stays spent.
             self = self.ended();
         }
+        self.settle_intent(operation);
         self.facts.credentials = credentials.or(self.facts.credentials);
         self.facts.set_failure(operation, Some(record));
         self
@@ -150,12 +151,23 @@ impl Session {
     /// The session after its provider refused to refresh it: only a login helps.
     #[must_use]
     pub fn ended(mut self) -> Self {
-        self.facts.intent = None;
+        self.settle_intent(Operation::Refresh);
         self.facts.set_failure(Operation::Refresh, None);
         if let Some(issued) = &mut self.facts.issued {
             issued.over = true;
         }
         self
+    }
+
+    fn intends(&self, operation: Operation) -> bool {
+        self.facts.intent.as_ref().is_some_and(|intent| intent.operation == operation)
+    }
+
+    /// An answer to a login settles every intent; one to a refresh says nothing of a login whose outcome is not known.
+    fn settle_intent(&mut self, answered: Operation) {
+        if answered == Operation::Login || self.intends(Operation::Refresh) {
+            self.facts.intent = None;
+        }
     }
 }
 

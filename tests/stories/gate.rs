@@ -68,7 +68,7 @@ async fn two_provider_objects_for_one_host_share_what_the_operator_allows_for_it
 async fn thirty_apitokens_with_one_credentials_secret_ask_one_after_another() {
     let world = World::new().await;
     let virtana = vendor(&world).await;
-    virtana.script(|script| script.login_latency = Duration::from_millis(60));
+    virtana.script(|script| script.login_latency = Duration::from_millis(300));
     clients(&world, &virtana, 2).await;
     let provider = provider(&world, &virtana, "wide", 32).await;
     for number in 0..30 {

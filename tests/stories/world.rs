@@ -39,6 +39,10 @@ pub struct World {
     /// The namespace of the story; also the operator's own.
     pub namespace: String,
     pub ca: TestCa,
+    /// Namespaces that the operator serves: its own, and those that a story adds.
+    pub namespaces: Vec<String>,
+    /// The way to the API server.
+    pub kubeconfig: PathBuf,
     /// Further flags of the operator.
     pub flags: Vec<String>,
     pub env: Vec<(String, String)>,
@@ -55,8 +59,10 @@ impl World {
         Self {
             cluster,
             client,
+            namespaces: vec![namespace.clone()],
             namespace,
             ca: TestCa::new().expect("a CA"),
+            kubeconfig: cluster.kubeconfig(&User::Operator).expect("a kubeconfig"),
             flags: Vec::new(),
             env: Vec::new(),
             operator: None,
@@ -79,11 +85,12 @@ impl World {
     pub fn operator_options(&self) -> OperatorOptions {
         let mut args: Vec<String> =
             ["run", "--allow-provider-cidr", "127.0.0.0/8", "--log-level", "trace"].map(String::from).into();
-        args.extend(["--namespaces", &self.namespace, "--operator-namespace", &self.namespace].map(String::from));
+        let namespaces = self.namespaces.join(",");
+        args.extend(["--namespaces", &namespaces, "--operator-namespace", &self.namespace].map(String::from));
         args.extend(self.flags.iter().cloned());
         OperatorOptions {
             binary: operator_binary(),
-            kubeconfig: self.cluster.kubeconfig(&User::Operator).expect("a kubeconfig"),
+            kubeconfig: self.kubeconfig.clone(),
             args,
             env: self.env.clone(),
         }
@@ -95,14 +102,14 @@ impl World {
 
     /// Ends the operator as the kubelet does, and waits.
     pub async fn stop_operator(&mut self) {
-        if let Some(mut operator) = self.operator.take() {
+        if let Some(operator) = self.operator.take() {
             operator.terminate().await.expect("the operator ends when it is told to");
         }
     }
 
     /// Ends the operator as a crash does.
     pub fn kill_operator(&mut self) {
-        if let Some(mut operator) = self.operator.take() {
+        if let Some(operator) = self.operator.take() {
             operator.kill9();
         }
     }

@@ -4,6 +4,7 @@
 //! traffic stays on loopback.
 #![forbid(unsafe_code)]
 
+pub mod api_proxy;
 pub mod audit;
 pub mod binaries;
 pub mod ca;

@@ -1,0 +1,293 @@
+//! A reverse proxy on loopback between a client and the API server: requests can be held, and answers replaced.
+//!
+//! What no rule meets passes as it is: bodies are streamed, the client's own credentials are kept. It judges nothing.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use reqwest::{Certificate, Client};
+use serde_json::Value;
+use tokio::{net::TcpStream, sync::watch};
+
+use crate::{
+    control_plane::ControlPlane,
+    users::User,
+    vendors::listener::{Listener, OnConnection},
+};
+
+type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
+type Matches = Box<dyn Fn(&ApiRequest) -> bool + Send + Sync>;
+
+/// Of one connection only (RFC 9110, 7.6.1), or made anew by the next hop.
+const HOP_BY_HOP: [header::HeaderName; 4] =
+    [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST, header::UPGRADE];
+
+/// A running proxy. It stops when it is dropped, and closes all connections.
+pub struct ApiProxy {
+    listener: Listener,
+    shared: Arc<Shared>,
+    /// Of the users of the control plane, to be led through the proxy.
+    kubeconfigs: PathBuf,
+}
+
+/// A request as rules and tests see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRequest {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub query: String,
+    pub body: String,
+}
+
+/// Where in an exchange a rule takes hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The API server does not know of the request.
+    Before,
+    /// The API server has done what it was asked for; the client does not know.
+    After,
+}
+
+/// Said to the client in place of the API server's answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+/// Meets every request that it matches, until it is dropped. Of several that match, the newest does.
+///
+/// What is still held when it is dropped is never answered: its connection is closed.
+pub struct Rule {
+    shared: Arc<Shared>,
+    ruling: Arc<Ruling>,
+}
+
+struct Shared {
+    upstream: String,
+    client: Client,
+    rules: Mutex<Vec<Arc<Ruling>>>,
+}
+
+struct Ruling {
+    when: When,
+    matches: Matches,
+    /// `None`: hold.
+    answer: Option<Answer>,
+    met: watch::Sender<Vec<ApiRequest>>,
+    fate: watch::Sender<Fate>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Held,
+    Released,
+    Closed,
+}
+
+// === impl ApiProxy ===
+
+impl ApiProxy {
+    /// A proxy before the API server of this control plane, with no rules yet.
+    ///
+    /// # Errors
+    /// No port is free, or the control plane's files cannot be read.
+    pub fn start(cluster: &ControlPlane) -> Result<Self> {
+        let authority = fs::read(cluster.ca_path()).context("the control plane's CA")?;
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_only([Certificate::from_pem(&authority)?])
+            .build()?;
+        let shared = Arc::new(Shared { upstream: cluster.url(), client, rules: Mutex::default() });
+        let serving = Arc::clone(&shared);
+        let on_connection: OnConnection = Arc::new(move |stream, _| Box::pin(serve(stream, Arc::clone(&serving))));
+        Ok(Self { listener: Listener::start(on_connection)?, shared, kubeconfigs: cluster.dir().to_owned() })
+    }
+
+    /// Where it listens: plain HTTP on loopback.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listener.address())
+    }
+
+    /// The kubeconfig of a user who logs in with a token, led through the proxy.
+    ///
+    /// # Errors
+    /// The user logs in with a certificate, which a proxy cannot pass on.
+    pub fn kubeconfig(&self, cluster: &ControlPlane, user: &User) -> Result<PathBuf> {
+        let mut config: Value = serde_json::from_slice(&fs::read(cluster.kubeconfig(user)?)?)?;
+        ensure!(config.pointer("/users/0/user/token").is_some(), "{} logs in with a certificate", user.name());
+        let Some(server) = config.pointer_mut("/clusters/0/cluster") else { bail!("a kubeconfig without a cluster") };
+        *server = serde_json::json!({ "server": self.url() });
+        let name = format!("{}-by-{}.kubeconfig", user.name(), self.listener.address().port());
+        let path = self.kubeconfigs.join(name);
+        fs::write(&path, serde_json::to_vec(&config)?)?;
+        Ok(path)
+    }
+
+    /// Holds what matches, before or after the API server has seen it.
+    pub fn hold(&self, when: When, matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static) -> Rule {
+        self.rule(when, Box::new(matches), None)
+    }
+
+    /// Answers what matches; `When::After`, the API server does its part and its own answer is lost.
+    pub fn answer(
+        &self,
+        when: When,
+        matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static,
+        answer: Answer,
+    ) -> Rule {
+        self.rule(when, Box::new(matches), Some(answer))
+    }
+
+    fn rule(&self, when: When, matches: Matches, answer: Option<Answer>) -> Rule {
+        let (met, fate) = (watch::Sender::default(), watch::Sender::new(Fate::Held));
+        let ruling = Arc::new(Ruling { when, matches, answer, met, fate });
+        self.shared.rules().push(Arc::clone(&ruling));
+        Rule { shared: Arc::clone(&self.shared), ruling }
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// The requests that it has met, in order.
+    #[must_use]
+    pub fn met(&self) -> Vec<ApiRequest> {
+        self.ruling.met.borrow().clone()
+    }
+
+    /// Waits until it has met a request, and returns the first.
+    ///
+    /// # Errors
+    /// Time is up.
+    pub async fn first(&self, timeout: Duration) -> Result<ApiRequest> {
+        let mut met = self.ruling.met.subscribe();
+        let first = met.wait_for(|met| !met.is_empty());
+        let met = tokio::time::timeout(timeout, first).await.context("no request has met the rule")??;
+        met.first().cloned().context("no request has met the rule")
+    }
+
+    /// Lets go on what is held, and holds no more.
+    pub fn release(self) {
+        self.ruling.fate.send_replace(Fate::Released);
+    }
+}
+
+impl Drop for Rule {
+    fn drop(&mut self) {
+        self.shared.rules().retain(|ruling| !Arc::ptr_eq(ruling, &self.ruling));
+        if *self.ruling.fate.borrow() == Fate::Held {
+            self.ruling.fate.send_replace(Fate::Closed);
+        }
+    }
+}
+
+// === impl Ruling ===
+
+impl Ruling {
+    /// What is said instead of the API server's answer, if anything is.
+    async fn meet(&self, request: &ApiRequest) -> Result<Option<Response<Body>>> {
+        self.met.send_modify(|met| met.push(request.clone()));
+        if let Some(answer) = &self.answer {
+            return answer.response().map(Some);
+        }
+        let mut fate = self.fate.subscribe();
+        let fate = *fate.wait_for(|fate| *fate != Fate::Held).await?;
+        ensure!(fate == Fate::Released, "given up");
+        Ok(None)
+    }
+}
+
+impl Answer {
+    fn response(&self) -> Result<Response<Body>> {
+        let body = Full::from(self.body.clone()).map_err(anyhow::Error::from).boxed_unsync();
+        Ok(Response::builder().status(self.status).header(header::CONTENT_TYPE, self.content_type).body(body)?)
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn rules(&self) -> MutexGuard<'_, Vec<Arc<Ruling>>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ruling(&self, when: When, request: &ApiRequest) -> Option<Arc<Ruling>> {
+        self.rules().iter().rev().find(|ruling| ruling.when == when && (ruling.matches)(request)).cloned()
+    }
+
+    async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Body>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let seen = ApiRequest::new(&parts, &body);
+        if let Some(ruling) = self.ruling(When::Before, &seen)
+            && let Some(instead) = ruling.meet(&seen).await?
+        {
+            return Ok(instead);
+        }
+        let answer = self.forward(parts, body).await?;
+        if let Some(ruling) = self.ruling(When::After, &seen)
+            && let Some(instead) = ruling.meet(&seen).await?
+        {
+            return Ok(instead);
+        }
+        Ok(answer)
+    }
+
+    /// The answer as soon as its head is there; a watch's body goes on for long.
+    async fn forward(&self, parts: Parts, body: Bytes) -> Result<Response<Body>> {
+        let url = format!("{}{}", self.upstream, parts.uri);
+        let request = self.client.request(parts.method, url).headers(end_to_end(parts.headers)).body(body);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return bad_gateway(&error),
+        };
+        let (mut parts, body) = Response::<reqwest::Body>::from(answer).into_parts();
+        parts.headers = end_to_end(parts.headers);
+        Ok(Response::from_parts(parts, body.map_err(anyhow::Error::from).boxed_unsync()))
+    }
+}
+
+impl ApiRequest {
+    fn new(parts: &Parts, body: &Bytes) -> Self {
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            body: String::from_utf8_lossy(body).into_owned(),
+        }
+    }
+}
+
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers
+}
+
+fn bad_gateway(error: &reqwest::Error) -> Result<Response<Body>> {
+    let status = StatusCode::BAD_GATEWAY.as_u16();
+    Answer { status, content_type: "text/plain", body: format!("the API server does not answer: {error}") }.response()
+}
+
+/// An error ends the connection: the client sees it closed, as it would if the server had died.
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(|request| shared.exchange(request));
+    // A client that goes away while its request is held takes the request with it: it is never forwarded.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
