@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kube::Api;
+use kube::{Api, ResourceExt};
 
 use super::{ObserveError, version};
 use crate::{
-    api::reasons,
+    api::{
+        names::{ROLE_CREDENTIALS, ROLE_LABEL},
+        reasons,
+    },
     operator::{
         Operator,
         cluster::Target,
@@ -89,6 +92,10 @@ pub(super) async fn read(
         }
         other => other?,
     };
+    // Consent can have been withdrawn, or the Secret replaced, since the label was seen: what is used must carry it.
+    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_CREDENTIALS) {
+        return Ok((CredentialsView::Blocked(not_labelled(&pass.key, &at.name)), None));
+    }
     Ok(judge_credentials(operator, route, &at, &secret))
 }
 
