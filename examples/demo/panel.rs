@@ -8,7 +8,8 @@ use crate::{
     screen::{Screen, Tone},
 };
 
-const BAR: usize = 16;
+/// Steps of the bar.
+const BAR: u8 = 16;
 
 /// The lines of the panel. `table` is the output of `kubectl get apitokens`.
 pub fn lines(screen: &Screen, table: &str, pods: &[Pod], tokens: &[ApiToken]) -> Vec<String> {
@@ -67,7 +68,8 @@ fn life(screen: &Screen, token: Option<&ApiToken>, now: Timestamp) -> String {
         return words;
     }
     let share = left / expires.0.duration_since(issued.0).as_secs_f64().max(1.0);
-    let full = (1..=BAR).take_while(|step| (*step as f64 - 0.5) / BAR as f64 <= share).count();
+    let full = (1..=BAR).filter(|step| (f64::from(*step) - 0.5) / f64::from(BAR) <= share).count();
     let bar = screen.paint(Tone::Good, &"█".repeat(full));
-    format!("{bar}{} {words}", screen.paint(Tone::Faint, &"░".repeat(BAR - full)))
+    let rest = screen.paint(Tone::Faint, &"░".repeat(usize::from(BAR) - full));
+    format!("{bar}{rest} {words}")
 }

@@ -61,16 +61,13 @@ impl Pod {
         let mut asked = Asked::default();
         for exchange in self.exchanges().iter().filter(|exchange| exchange.answered.is_some()) {
             let refused = usize::from(exchange.status != Some(200));
-            match exchange.operation {
-                Operation::Login => {
-                    (asked.logins, asked.refused_logins) = (asked.logins + 1, asked.refused_logins + refused)
-                }
-                Operation::Refresh => {
-                    (asked.refreshes, asked.refused_refreshes) =
-                        (asked.refreshes + 1, asked.refused_refreshes + refused);
-                }
-                Operation::Protected | Operation::Other => {}
-            }
+            let (all, refusals) = match exchange.operation {
+                Operation::Login => (&mut asked.logins, &mut asked.refused_logins),
+                Operation::Refresh => (&mut asked.refreshes, &mut asked.refused_refreshes),
+                Operation::Protected | Operation::Other => continue,
+            };
+            *all += 1;
+            *refusals += refused;
         }
         asked
     }

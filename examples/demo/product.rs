@@ -31,11 +31,14 @@ pub fn build() -> Result<PathBuf> {
         .with_context(|| format!("cannot start {}", cargo.display()))?;
     ensure!(output.status.success(), "cargo could not build {BINARY}; its words are above");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let binary = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(executable);
+    let binary = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| executable(&message));
     binary.with_context(|| format!("cargo built {BINARY} and did not say where"))
 }
 
-fn executable(message: Value) -> Option<PathBuf> {
+fn executable(message: &Value) -> Option<PathBuf> {
     let of_binary = message["target"]["name"] == BINARY && message["target"]["kind"][0] == "bin";
     of_binary.then(|| message["executable"].as_str().map(PathBuf::from))?
 }

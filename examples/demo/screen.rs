@@ -58,7 +58,7 @@ impl Screen {
     }
 
     pub fn chapter(&mut self, title: &str, about: &str) -> io::Result<()> {
-        let title = self.paint(Tone::Heading, &format!("━━ {title} "));
+        let title = self.paint(Tone::Heading, &format!("━━ {title}"));
         self.line(&format!("\n{title}\n   {about}\n"))
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{panel, screen::Tone, stage::Stage};
+use crate::{panel, pod::Pod, screen::Tone, stage::Stage};
 
 /// Prints the summary; whether every promise was kept.
 pub fn print(stage: &mut Stage<'_>) -> Result<bool> {
@@ -19,7 +19,7 @@ pub fn print(stage: &mut Stage<'_>) -> Result<bool> {
         stage.screen.line(&row)?;
     }
     stage.screen.line("")?;
-    let mistakes: usize = stage.pods.iter().map(|pod| pod.mistakes()).sum();
+    let mistakes: usize = stage.pods.iter().map(Pod::mistakes).sum();
     let understood = "the vendors understood every request, to the letter";
     stage.promises.check(stage.screen, mistakes == 0, understood, || format!("{mistakes} were malformed"))?;
     let promises = &stage.promises;

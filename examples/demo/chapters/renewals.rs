@@ -3,11 +3,14 @@
 use anyhow::Result;
 
 use super::troubles;
-use crate::{pod::Asked, stage::Stage};
+use crate::{
+    pod::{Asked, Pod},
+    stage::Stage,
+};
 
 pub async fn play(stage: &mut Stage<'_>) -> Result<()> {
     stage.screen.chapter("Renewals", "A pod of each vendor reads its Secret twice a second and calls the vendor with it. Tokens are replaced in time.")?;
-    let before: Vec<Asked> = stage.pods.iter().map(|pod| pod.asked()).collect();
+    let before: Vec<Asked> = stage.pods.iter().map(Pod::asked).collect();
     let since = |stage: &Stage<'_>| -> Vec<Asked> {
         stage.pods.iter().zip(&before).map(|(pod, before)| pod.asked().since(*before)).collect()
     };

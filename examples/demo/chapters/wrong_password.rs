@@ -3,7 +3,10 @@
 use anyhow::Result;
 
 use super::{failed, is_ready, ready, troubles};
-use crate::{pod::Asked, stage::Stage};
+use crate::{
+    pod::{Asked, Pod},
+    stage::Stage,
+};
 
 /// Secret, its key, and a mistyped value.
 const PALETTE: (&str, &str) = ("palette-login", "password");
@@ -78,7 +81,7 @@ async fn write(stage: &mut Stage<'_>, (secret, key): (&str, &str), value: &str) 
 }
 
 fn asked(stage: &Stage<'_>, vendor: &str) -> Asked {
-    stage.pod(vendor).map(|pod| pod.asked()).unwrap_or_default()
+    stage.pod(vendor).map(Pod::asked).unwrap_or_default()
 }
 
 /// What the ApiToken itself says.
