@@ -12,7 +12,10 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc;
 
-use super::{cluster::DEADLINE, metrics::Metrics};
+use super::{
+    cluster::{DEADLINE, problem},
+    metrics::Metrics,
+};
 use crate::api::names::FIELD_MANAGER;
 
 /// More than this waiting to be filed means that the API server has other troubles; the rest is dropped.
@@ -67,7 +70,10 @@ async fn file(client: &Client, metrics: &Metrics, told: Told) {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let outcome = match tokio::time::timeout(DEADLINE, api.create(&params, &event)).await {
         Ok(Ok(_)) => "ok",
-        Ok(Err(_)) => "failed",
+        Ok(Err(error)) => {
+            tracing::debug!(problem = problem(&error), "an event was not filed");
+            "failed"
+        }
         Err(_) => "timeout",
     };
     metrics.api_request("create", "events", outcome);

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kube::Api;
+use kube::{Api, ResourceExt};
 
 use super::{ObserveError, version};
 use crate::{
-    api::reasons,
+    api::{
+        names::{ROLE_CREDENTIALS, ROLE_LABEL},
+        reasons,
+    },
     operator::{
         Operator,
         cluster::Target,
@@ -69,7 +72,7 @@ pub(super) async fn read(
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
     // Its metadata first, unless the label has been seen: without consent the content is not even read.
     if matches!(pass.seen.credentials, CredentialsView::Unknown) {
-        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(&at.name)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(&at.name)).await {
             Err(error) if error.is_not_found() => {
                 operator.index.note_absent(at.clone(), Absence::Missing, now);
                 return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
@@ -83,12 +86,16 @@ pub(super) async fn read(
             }
         }
     }
-    let secret = match operator.cluster.call(pass.urgency(), target, secrets.get(&at.name)).await {
+    let secret = match operator.cluster.call(pass.urgency(), target, || secrets.get(&at.name)).await {
         Err(error) if error.is_not_found() => {
             return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
         }
         other => other?,
     };
+    // Consent can have been withdrawn, or the Secret replaced, since the label was seen: what is used must carry it.
+    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_CREDENTIALS) {
+        return Ok((CredentialsView::Blocked(not_labelled(&pass.key, &at.name)), None));
+    }
     Ok(judge_credentials(operator, route, &at, &secret))
 }
 
