@@ -191,7 +191,7 @@ async fn a_value_with_a_newline_at_its_end_is_refused_with_a_hint() {
 impl World {
     /// Does what a message says, letter by letter, with what stands in it for values of one's own replaced.
     async fn follow(&self, message: &str, values: &[(&str, &str)]) {
-        let start = message.find("kubectl ").unwrap_or_else(|| panic!("no command in {message:?}"));
+        let start = message.find("kubectl ").expect("a command in the message");
         let mut script = message[start..].to_owned();
         for (name, value) in values {
             assert!(script.contains(name), "no {name} in {script}");
@@ -215,7 +215,7 @@ impl World {
             .await
             .expect("the Secret is edited");
         await_until("the operator's look at the change", PATIENCE, async || {
-            let events = self.asked_by_operator(&mark);
+            let events = self.asked_by_operator(mark);
             let looked = events.iter().any(|event| event.verb == "get" && event.name == secret);
             if looked { Ok(()) } else { Err(format!("{events:?}")) }
         })

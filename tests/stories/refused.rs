@@ -177,7 +177,7 @@ impl World {
         let passes = "apitoken_reconcile_duration_seconds_count";
         await_until("a pass for each ApiToken", PATIENCE, async || {
             let ended = self.operator().metric(passes, &[]).await.map_err(|error| error.to_string())?;
-            ended.filter(|ended| *ended >= f64::from(count)).ok_or(format!("{ended:?} passes"))
+            ended.filter(|ended| *ended >= f64::from(count)).ok_or_else(|| format!("{ended:?} passes"))
         })
         .await;
     }
