@@ -215,7 +215,7 @@ impl World {
             .await
             .expect("the Secret is edited");
         await_until("the operator's look at the change", PATIENCE, async || {
-            let events = self.asked_by_operator(mark);
+            let events = self.asked_by_operator(&mark);
             let looked = events.iter().any(|event| event.verb == "get" && event.name == secret);
             if looked { Ok(()) } else { Err(format!("{events:?}")) }
         })
