@@ -138,8 +138,11 @@ async fn first_lists(operator: &Operator, progress: &Progress) {
     {
         tracing::warn!("the labels of namespaces could not be listed yet; providers that select by them have to wait");
     }
-    // What is remembered of refused credentials counts before the first login.
+    // What is remembered of refused credentials, or of a login that was interrupted, counts before the first login.
     operator.index.visit_sessions(|key, facts| {
+        if let Some(intent) = &facts.intent {
+            operator.rejections.remember_interrupted(intent);
+        }
         if let Some(failure) = &facts.login_failure {
             operator.rejections.remember(failure, key);
         }

@@ -167,6 +167,9 @@ async fn store_answer(
     let mut session = current_session(pass);
     session.facts.handled_request.clone_from(&pass.token.refresh_requested);
     let seen = pass.seen.credentials_content().cloned();
+    if let (Operation::Login, Some(seen)) = (call.operation, &seen) {
+        operator.rejections.forget_interrupted(&route.view.fingerprint, &seen.fingerprint);
+    }
     let session = match answer {
         Answer::Granted(grant) => {
             note_success(operator, route, call.operation, &grant, seen.as_ref());

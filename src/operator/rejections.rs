@@ -1,4 +1,5 @@
-//! Which credentials a provider has refused, and which it has accepted: in all namespaces together.
+//! Which credentials a provider has refused, which it has accepted, and of which a crash has left that open: in all
+//! namespaces together.
 //!
 //! Keyed by where they are sent and by the keyed hash of their values, so that a wrong password is tried once, however
 //! many ApiTokens and Secrets repeat it. The sessions remember it across restarts; this is their sum in memory.
@@ -13,8 +14,11 @@ use tokio::sync::{Notify, futures::Notified};
 
 use super::entry::Key;
 use crate::{
-    api::http::FailureClass,
-    token::{facts::FailureRecord, observation::Rejection},
+    api::http::{FailureClass, Operation},
+    token::{
+        facts::{FailureRecord, Intent},
+        observation::Rejection,
+    },
 };
 
 /// An entry that nobody has renewed for this long after its probe was due is of no use to anybody.
@@ -30,6 +34,8 @@ pub struct Rejections {
 struct Inner {
     refused: HashMap<Tried, Entry>,
     accepted: HashSet<Tried>,
+    /// Logins that an earlier process began and nobody knows the outcome of, by provider and credentials fingerprint.
+    interrupted: HashMap<(String, String), Intent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +64,30 @@ impl Rejections {
         let entry = inner.refused.get_mut(&tried)?;
         entry.held.insert(key.clone());
         Some(entry.rejection.clone())
+    }
+
+    /// The last login with these credentials of which nobody knows the outcome.
+    #[must_use]
+    pub fn interrupted(&self, provider: &str, fingerprint: &str) -> Option<Intent> {
+        self.lock().interrupted.get(&(provider.to_owned(), fingerprint.to_owned())).cloned()
+    }
+
+    /// Takes in an intent that was found at the start; of several with the same credentials the newest counts.
+    pub fn remember_interrupted(&self, intent: &Intent) {
+        let Intent { operation: Operation::Login, credentials_fingerprint: Some(fingerprint), .. } = intent else {
+            return;
+        };
+        let tried = (intent.provider_fingerprint.clone(), fingerprint.clone());
+        let mut inner = self.lock();
+        let newest = inner.interrupted.entry(tried).or_insert_with(|| intent.clone());
+        if newest.at < intent.at {
+            *newest = intent.clone();
+        }
+    }
+
+    /// The provider has answered a login with these credentials, whatever it said.
+    pub fn forget_interrupted(&self, provider: &str, fingerprint: &str) {
+        self.lock().interrupted.remove(&(provider.to_owned(), fingerprint.to_owned()));
     }
 
     /// Whether a login with these credentials has succeeded since this process started.

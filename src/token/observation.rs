@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    facts::{Facts, SeenCredentials},
+    facts::{Facts, Intent, SeenCredentials},
     output::{OutputPlan, Ownership, Revision},
 };
 use crate::{api::ApiTokenSpec, provider::definition::Definition};
@@ -28,6 +28,8 @@ pub struct Observation {
     pub output: OutputView,
     /// What is remembered of these credentials at this provider, by whichever ApiToken they were tried.
     pub rejection: Option<Rejection>,
+    /// A login with these credentials, by whichever ApiToken, that a crash has interrupted.
+    pub interrupted: Option<Intent>,
 }
 
 /// The ApiToken itself.

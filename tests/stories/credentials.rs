@@ -3,7 +3,11 @@
 use apitoken_operator::api::ApiToken;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use testbed::{eventually::await_until, users::User, vendors::Virtana};
+use testbed::{
+    eventually::await_until,
+    users::User,
+    vendors::{Exchange, Operation, Virtana},
+};
 use tokio::process::Command;
 
 use crate::world::{PATIENCE, World, ready};
@@ -109,6 +113,40 @@ async fn credentials_that_come_back_unchanged_while_the_token_is_valid_cost_no_l
 }
 
 #[tokio::test]
+async fn credentials_whose_label_is_taken_away_are_not_used_until_the_command_that_is_told_gives_it_back() {
+    let world = World::new().await;
+    let virtana = running(&world).await;
+    let unlabel = Patch::Merge(json!({ "metadata": { "labels": { "apitoken.dev/role": null } } }));
+    world.secrets().patch("login", &PatchParams::default(), &unlabel).await.expect("the label is taken away");
+    let kept = world.until("infra", "blocked", |token| message(token).contains("CredentialsNotLabelled")).await;
+    assert_eq!(ready(&kept).map(|ready| ready.status.as_str()), Some("True"), "the token is left to expire");
+    world.follow(message(&kept), &[]).await;
+    world.until("infra", "no longer blocked", |token| !message(token).contains("CredentialsNotLabelled")).await;
+    assert_eq!(virtana.history().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_goes_on_refreshing_when_its_credentials_are_rotated_to_wrong_ones_that_are_tried_once() {
+    let world = World::new().await;
+    world.logins().await;
+    let palette = world.palette();
+    let provider = world.preset("Palette", &palette.base_url()).await;
+    world.early_token("infra", &provider, "palette-login").await;
+    world.edit_secret("palette-login", &[("password", "wrong")]).await;
+    palette.wait_for("a login that is refused", PATIENCE, |seen| logins(seen) == 2).await;
+    palette.wait_for("two refreshes after it", PATIENCE, |seen| seen.len() >= 4).await;
+    let told =
+        world.until("infra", "the refusal is told", |token| message(token).contains("CredentialsRejected")).await;
+    assert_eq!(ready(&told).map(|ready| ready.status.as_str()), Some("True"), "{}", message(&told));
+    assert_eq!(logins(&palette.history()), 2);
+    palette.assert_no_protocol_errors();
+}
+
+fn logins(seen: &[Exchange]) -> usize {
+    seen.iter().filter(|exchange| exchange.operation == Operation::Login).count()
+}
+
+#[tokio::test]
 async fn credentials_rotated_while_the_token_is_valid_lead_to_exactly_one_login() {
     let world = World::new().await;
     let virtana = running(&world).await;
@@ -167,7 +205,7 @@ async fn a_value_with_a_newline_at_its_end_is_refused_with_a_hint() {
 impl World {
     /// Does what a message says, letter by letter, with what stands in it for values of one's own replaced.
     async fn follow(&self, message: &str, values: &[(&str, &str)]) {
-        let start = message.find("kubectl ").unwrap_or_else(|| panic!("no command in {message:?}"));
+        let start = message.find("kubectl ").expect("a command in the message");
         let mut script = message[start..].to_owned();
         for (name, value) in values {
             assert!(script.contains(name), "no {name} in {script}");

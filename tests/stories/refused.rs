@@ -131,23 +131,36 @@ async fn a_crash_loop_during_the_first_login_does_not_repeat_it_at_once() {
     let (virtana, provider) = virtana(&world).await;
     virtana.fail_always(On::Login, Fault::Hang);
     world.credentials("login", &[("clientId", "client"), ("clientSecret", "correct")]).await;
-    world.token("infra", &provider, "login").await;
+    let names = ["infra", "infra-a", "infra-b", "infra-c"];
+    for name in names {
+        world.token(name, &provider, "login").await;
+    }
     world.start_operator().await;
     virtana.wait_for("first login", PATIENCE, |seen| seen.len() == 1).await;
 
     for _ in 0..3 {
         world.kill_operator();
         // The next process has to tell it anew.
-        forget_status(&world, "infra").await;
+        for name in names {
+            forget_status(&world, name).await;
+        }
         world.start_operator().await;
-        let token = world.not_ready("infra", "ProviderUnavailable").await;
-        assert!(message(&token).contains("interrupted"), "{}", message(&token));
+        for name in names {
+            let token = world.not_ready(name, "ProviderUnavailable").await;
+            assert!(message(&token).contains("interrupted"), "{}", message(&token));
+        }
         assert_eq!(virtana.logins_of("client"), 1);
     }
 
     virtana.heal();
-    world.ready("infra").await;
-    assert_eq!(virtana.logins_of("client"), 2, "one whose outcome nobody knows, and one after the wait");
+    for name in names {
+        world.ready(name).await;
+    }
+    assert_eq!(
+        virtana.logins_of("client"),
+        1 + names.len(),
+        "one whose outcome nobody knows, and after the wait one each"
+    );
     virtana.assert_no_protocol_errors();
 }
 
@@ -164,7 +177,7 @@ impl World {
         let passes = "apitoken_reconcile_duration_seconds_count";
         await_until("a pass for each ApiToken", PATIENCE, async || {
             let ended = self.operator().metric(passes, &[]).await.map_err(|error| error.to_string())?;
-            ended.filter(|ended| *ended >= f64::from(count)).ok_or(format!("{ended:?} passes"))
+            ended.filter(|ended| *ended >= f64::from(count)).ok_or_else(|| format!("{ended:?} passes"))
         })
         .await;
     }

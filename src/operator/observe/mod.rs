@@ -67,6 +67,7 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         },
         output: output::at_a_glance(operator, key, &token, route.as_ref(), now),
         rejection: None,
+        interrupted: None,
     };
     let mut pass = Pass { key: key.clone(), token, route, seen, stored: None, credentials: None, read_at: None };
     remember_rejection(operator, &mut pass);
@@ -126,7 +127,9 @@ pub fn remember_rejection(operator: &Operator, pass: &mut Pass) {
     let Some(route) = &pass.route else { return };
     let Some(content) = pass.seen.credentials_content() else { return };
     let origin = route.view.definition.origin().to_string();
+    let interrupted = operator.rejections.interrupted(&route.view.fingerprint, &content.fingerprint);
     pass.seen.rejection = operator.rejections.of(&origin, &content.fingerprint, &pass.key);
+    pass.seen.interrupted = interrupted;
 }
 
 /// Reads the credentials into a pass that can no longer be read anew: its refresh was refused, and a login follows.

@@ -143,7 +143,7 @@ impl<'a> Case<'a> {
 
     /// A crash loop must lock no account.
     fn held_by_unknown_outcome(&self) -> Option<Wait> {
-        let intent = self.same_content_intent()?;
+        let intent = self.interrupted_login()?;
         let until = schedule::after_unknown_outcome(intent.at, intent.count);
         let message = format!(
             "a login was interrupted and nobody knows its outcome ({} in a row); next try at {until}",
@@ -179,19 +179,28 @@ impl<'a> Case<'a> {
 
     /// Credentials that were accepted once are sent without an intent.
     fn login_intent(&self) -> Option<u32> {
-        let fingerprint = self.fingerprint()?;
-        let accepted = self.issued().is_some_and(|issued| {
-            self.is_of_this_provider(issued) && issued.credentials_fingerprint.as_deref() == Some(fingerprint)
-        });
-        (!accepted).then(|| self.same_content_intent().map_or(1, |intent| intent.count.saturating_add(1)))
+        self.fingerprint()?;
+        let count = self.interrupted_login().map_or(1, |intent| intent.count.saturating_add(1));
+        (!self.are_accepted()).then_some(count)
     }
 
-    fn same_content_intent(&self) -> Option<&'a Intent> {
-        self.facts()?.intent.as_ref().filter(|intent| {
+    fn are_accepted(&self) -> bool {
+        self.issued().is_some_and(|issued| {
+            self.is_of_this_provider(issued) && issued.credentials_fingerprint.as_deref() == self.fingerprint()
+        })
+    }
+
+    /// The last login with these credentials whose outcome nobody knows: this session's own or, while they have given
+    /// no session here, that of whoever else uses them.
+    fn interrupted_login(&self) -> Option<&'a Intent> {
+        let others = self.seen.interrupted.as_ref().filter(|_| !self.are_accepted());
+        let own = self.facts().and_then(|facts| facts.intent.as_ref());
+        let same_content = |intent: &&Intent| {
             intent.operation == Operation::Login
                 && intent.provider_fingerprint == self.provider.fingerprint
                 && intent.credentials_fingerprint.as_deref() == self.fingerprint()
-        })
+        };
+        own.into_iter().chain(others).filter(same_content).max_by_key(|intent| intent.at)
     }
 }
 
