@@ -3,6 +3,7 @@
 mod customers;
 mod world;
 
+mod babble;
 mod crashes;
 mod faults;
 mod first_token;
