@@ -24,22 +24,21 @@ impl Duels {
         self.restored.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Until when the output is left to whoever fights for it; `None`: write it.
+    /// Until when the output is left to whoever fights for it; `None`: write it. A new token is always written.
     #[must_use]
-    pub fn is_contested(&self, uid: &str, now: Timestamp) -> Option<Timestamp> {
+    pub fn is_contested(&self, seen: &Observation, now: Timestamp) -> Option<Timestamp> {
+        if !is_restoration(seen) {
+            return None;
+        }
         let mut all = self.lock();
-        let times = all.get_mut(uid)?;
+        let times = all.get_mut(&seen.token.uid)?;
         times.retain(|at| now < *at + WITHIN);
         (times.len() >= MOST).then(|| times[0] + WITHIN)
     }
 
-    /// Notes that somebody has written into an output that held the session's token.
+    /// Notes that an output is about to be restored.
     pub fn note(&self, seen: &Observation, now: Timestamp) {
-        let Seen::There(secret) = &seen.output.secret else { return };
-        let current = seen.facts().and_then(|facts| facts.issued.as_ref());
-        let same_grant =
-            secret.revision.as_ref().map(|revision| &revision.grant) == current.map(|issued| &issued.grant);
-        if secret.drifted && same_grant {
+        if is_restoration(seen) {
             self.lock().entry(seen.token.uid.clone()).or_default().push(now);
         }
     }
@@ -48,4 +47,12 @@ impl Duels {
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
+}
+
+/// Somebody has written into an output that held the session's token, or has taken our label off it.
+fn is_restoration(seen: &Observation) -> bool {
+    let Seen::There(secret) = &seen.output.secret else { return false };
+    let current = seen.facts().and_then(|facts| facts.issued.as_ref()).map(|issued| &issued.grant);
+    let same_grant = secret.revision.as_ref().map(|revision| &revision.grant) == current;
+    same_grant && (secret.drifted || !secret.labelled)
 }

@@ -12,7 +12,10 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc;
 
-use super::{cluster::DEADLINE, metrics::Metrics};
+use super::{
+    cluster::{DEADLINE, problem},
+    metrics::Metrics,
+};
 use crate::api::names::FIELD_MANAGER;
 
 /// More than this waiting to be filed means that the API server has other troubles; the rest is dropped.
@@ -67,7 +70,10 @@ async fn file(client: &Client, metrics: &Metrics, told: Told) {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let outcome = match tokio::time::timeout(DEADLINE, api.create(&params, &event)).await {
         Ok(Ok(_)) => "ok",
-        Ok(Err(_)) => "failed",
+        Ok(Err(error)) => {
+            tracing::debug!(problem = problem(&error), "an event was not filed");
+            "failed"
+        }
         Err(_) => "timeout",
     };
     metrics.api_request("create", "events", outcome);
@@ -77,7 +83,8 @@ fn event(told: Told, namespace: String) -> Event {
     let name = told.about.name.clone().unwrap_or_default();
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", name.chars().take(200).collect::<String>())),
+            // The prefix alone has to be a name: no dot at its end, nor one before the dash.
+            generate_name: Some(format!("{}-", name.chars().take(200).collect::<String>().trim_end_matches('.'))),
             namespace: Some(namespace),
             ..ObjectMeta::default()
         },

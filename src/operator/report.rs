@@ -59,9 +59,6 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
             }
         }
     }
-    if done.contested {
-        tracing::warn!(namespace, name, "somebody else keeps writing into the output; leaving it alone for a minute");
-    }
 }
 
 /// A panic ends one pass and nothing else. Its text is not repeated: it could hold anything.

@@ -49,7 +49,7 @@ pub fn resolve(index: &Index, allowed: &AllowedPresets, key: &Key, token: &Token
     };
     let parameters = definition
         .parameters(&token.spec.parameters)
-        .map_err(|error| Block::new(reasons::PROVIDER_INVALID, format!("spec.parameters: {error}")))?;
+        .map_err(|error| Block::new(reasons::PROVIDER_INVALID, error.to_string()))?;
     let data = output_data(&token.spec, &definition)?;
     let view = ProviderView { fingerprint: definition.fingerprint(&parameters), parameters, definition };
     let tenancy = if provider.kind == ProviderKind::TokenProvider { Tenancy::Tenant } else { Tenancy::Cluster };

@@ -1,18 +1,32 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
 mod customers;
+mod scene;
 mod world;
 
 mod babble;
 mod crashes;
+mod credentials;
+mod deletion;
 mod faults;
 mod first_token;
 mod gate;
 mod isolation;
 mod leaks;
+mod no_json;
+mod outage;
+mod output_edited;
+mod output_owner;
+mod palette;
+mod provider_changed;
+mod quiet;
 mod refreshing;
 mod refused;
 mod sessions;
 mod shutdown;
 mod startup;
+mod status_table;
+mod suspend;
 mod tenant;
+mod tenovos;
+mod virtana;

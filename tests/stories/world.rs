@@ -54,6 +54,16 @@ impl World {
     pub async fn without_operator() -> Self {
         let cluster = ControlPlane::shared().await;
         INSTALLED.get_or_init(|| install(cluster)).await;
+        Self::on(cluster).await
+    }
+
+    /// A namespace on a control plane that the story has for itself, and no operator yet.
+    pub async fn at(cluster: &'static ControlPlane) -> Self {
+        install(cluster).await;
+        Self::on(cluster).await
+    }
+
+    async fn on(cluster: &'static ControlPlane) -> Self {
         let client = cluster.client(&User::Admin).expect("a client");
         let namespace = cluster.namespace("story").await.expect("a namespace");
         Self {
@@ -88,12 +98,7 @@ impl World {
         let namespaces = self.namespaces.join(",");
         args.extend(["--namespaces", &namespaces, "--operator-namespace", &self.namespace].map(String::from));
         args.extend(self.flags.iter().cloned());
-        OperatorOptions {
-            binary: operator_binary(),
-            kubeconfig: self.kubeconfig.clone(),
-            args,
-            env: self.env.clone(),
-        }
+        OperatorOptions { binary: operator_binary(), kubeconfig: self.kubeconfig.clone(), args, env: self.env.clone() }
     }
 
     pub fn operator(&self) -> &OperatorProcess {

@@ -159,12 +159,19 @@ impl<'a> Case<'a> {
         counts.then(|| self.held_by_failure(Operation::Login)).flatten()
     }
 
-    /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it.
-    pub fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
+    /// A refresh that failed waits, but not past the time of a login.
+    pub fn held_by_failed_refresh(&self) -> Option<Wait> {
+        let wait = self.held_by_failure(Operation::Refresh)?;
+        Some(Wait { until: earliest([wait.until, self.until_another_rule_answers().until]), ..wait })
+    }
+
+    /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it. An
+    /// edit says nothing about how many requests the provider can bear.
+    fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
         let failure = self.facts()?.failure(operation).filter(|failure| {
             failure.provider_fingerprint == self.provider.fingerprint
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()
-                && failure.spec_mark == self.seen.token.spec_mark
+                && (failure.spec_mark == self.seen.token.spec_mark || failure.class == FailureClass::RateLimited)
         })?;
         let waived = if self.request_is_open() { failure.at + AT_MOST_EVERY } else { failure.next_at };
         self.held_until(waived.min(failure.next_at), &failure.reason, &failure.message, failure.class)
