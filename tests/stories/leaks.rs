@@ -60,9 +60,9 @@ struct Vendors {
 
 impl Vendors {
     fn issued(&self) -> Vec<String> {
-        let palette = self.palette.iter().flat_map(|fake| fake.issued_secrets());
-        let tenovos = self.tenovos.iter().flat_map(|fake| fake.issued_secrets());
-        palette.chain(tenovos).chain(self.virtana.iter().flat_map(|fake| fake.issued_secrets())).collect()
+        let palette = self.palette.iter().flat_map(testbed::vendors::Fake::issued_secrets);
+        let tenovos = self.tenovos.iter().flat_map(testbed::vendors::Fake::issued_secrets);
+        palette.chain(tenovos).chain(self.virtana.iter().flat_map(testbed::vendors::Fake::issued_secrets)).collect()
     }
 
     async fn palette(&mut self, world: &World, name: &str, credentials: &str) -> &Palette {
@@ -194,7 +194,9 @@ async fn places(world: &World, since: &Mark) -> Vec<(&'static str, String)> {
     let mut providers = providers.list(&list).await.expect("providers").items;
     providers.retain(|provider| provider.name_any().contains(&world.namespace));
     let mut secrets = world.secrets().list(&list).await.expect("Secrets").items;
-    secrets.iter_mut().for_each(|secret| secret.data = None);
+    for secret in &mut secrets {
+        secret.data = None;
+    }
     let uris = world.cluster.audit().since(since).expect("the audit log");
     let uris = uris.into_iter().filter(|event| event.user == User::Operator.name()).map(|event| event.uri);
     vec![
@@ -224,8 +226,10 @@ async fn nothing_secret_stands_anywhere_after_a_life_with_all_that_can_go_wrong(
     places.push(("the log", world.operator().logs().join("\n")));
 
     let mut canaries = Canaries::default();
-    FIXED.iter().for_each(|(label, secret)| canaries.add(label, secret));
-    vendors.issued().iter().for_each(|token| canaries.add("a token", token));
+    let issued = vendors.issued();
+    for (label, secret) in FIXED.into_iter().chain(issued.iter().map(|token| ("a token", token.as_str()))) {
+        canaries.add(label, secret);
+    }
     let seen = canaries.find("the Secrets", &whole);
     for label in FIXED.iter().map(|(label, _)| *label).chain(["a token"]) {
         assert!(seen.iter().any(|leak| leak.what.label == label), "{label} is not even found where it stands");
