@@ -11,8 +11,9 @@ use std::{
 };
 
 use apitoken_operator::{
-    api::http::Operation,
+    api::{ClusterTokenProvider, http::Operation},
     operator::metrics::{Inventory, Metrics, Sample},
+    provider::validate,
 };
 use serde_json::Value;
 use testbed::{control_plane::ControlPlane, users::User};
@@ -72,17 +73,22 @@ async fn would_be_taken(cluster: &ControlPlane, manifest: &str) -> Result<(), St
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
+/// Every YAML example: files to copy, and blocks of the documents.
+fn manifests() -> Vec<(PathBuf, String)> {
+    let mut all = files("examples", "yaml");
+    for (path, text) in documents() {
+        all.extend(blocks(&text, "yaml").map(|block| (path.clone(), block.to_owned())));
+    }
+    assert!(all.len() >= 15, "only {} manifests were found", all.len());
+    all
+}
+
 #[tokio::test]
 async fn every_manifest_of_the_documentation_and_every_sample_is_taken_by_the_api_server() {
     let cluster = ControlPlane::shared().await;
     cluster.crd(&repository().join("crds")).await.unwrap();
-    let mut manifests = files("examples", "yaml");
-    for (path, text) in documents() {
-        manifests.extend(blocks(&text, "yaml").map(|block| (path.clone(), block.to_owned())));
-    }
-    assert!(manifests.len() >= 15, "only {} manifests were found", manifests.len());
     let mut refusals = Vec::new();
-    for (path, manifest) in manifests {
+    for (path, manifest) in manifests() {
         if let Err(words) = would_be_taken(cluster, &manifest).await {
             refusals.push(format!("{}: {words}\n{manifest}", path.display()));
         }
@@ -98,6 +104,22 @@ async fn a_manifest_with_a_mistake_would_be_found() {
         "{apiVersion: apitoken.dev/v1alpha1, kind: ApiToken, metadata: {name: x}, spec: {providerRef: {nam: y}}}";
     let words = would_be_taken(cluster, mistaken).await.unwrap_err();
     assert!(words.contains("providerRef"), "{words}");
+}
+
+#[test]
+fn every_provider_of_the_documentation_is_one_that_the_operator_can_use() {
+    let mut providers = 0;
+    for (path, manifest) in manifests() {
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&manifest).unwrap();
+        for object in objects.into_iter().filter(|object| object["kind"] == "ClusterTokenProvider") {
+            let provider: ClusterTokenProvider = serde_json::from_value(object).unwrap();
+            if let Err(invalid) = validate::compile(&provider.spec.definition) {
+                panic!("{}: {invalid}", path.display());
+            }
+            providers += 1;
+        }
+    }
+    assert!(providers >= 8, "only {providers} providers were found");
 }
 
 #[test]

@@ -127,6 +127,20 @@ async fn credentials_rotated_while_the_token_is_valid_lead_to_exactly_one_login(
 }
 
 #[tokio::test]
+async fn a_wrong_value_that_is_put_back_while_the_token_is_valid_is_no_failure_any_more_and_costs_no_login() {
+    let world = World::new().await;
+    let virtana = running(&world).await;
+    let failed = |token: &ApiToken| token.status.as_ref().is_some_and(|status| status.failures.is_some());
+    world.edit_secret("login", &[("clientSecret", "mistyped")]).await;
+    let token = world.until("infra", "a refused login that is told", failed).await;
+    assert!(message(&token).contains("correct the values in the credentials Secret"), "{}", message(&token));
+    world.edit_secret("login", &[("clientSecret", "correct")]).await;
+    let token = world.until("infra", "no failure", |token| !failed(token)).await;
+    assert_eq!(message(&token), "Secret \"infra\" holds a valid token");
+    assert_eq!(virtana.logins_of("client"), 2, "the first one and the refused one");
+}
+
+#[tokio::test]
 async fn a_key_or_label_that_the_provider_does_not_use_costs_no_provider_call() {
     let world = World::new().await;
     let virtana = running(&world).await;

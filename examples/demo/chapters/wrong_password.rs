@@ -52,6 +52,8 @@ async fn recover(stage: &mut Stage<'_>) -> Result<()> {
     write(stage, VIRTANA, &secret).await?;
     let well = |stage: &Stage<'_>, name| is_ready(stage.token(name)) && !failed(stage.token(name));
     let took = stage.until("recovery", |stage| well(stage, "monitoring") && well(stage, "clusters")).await?;
+    // A call that was under way with the old token is over by then.
+    stage.linger(1).await?;
     let refused = troubles(stage).len();
     stage.screen.line(&format!("   both well {:.1} s after the Secrets were put right", took.as_secs_f64()))?;
     stage.linger(4).await?;
