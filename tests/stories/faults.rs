@@ -42,7 +42,7 @@ fn wrong(name: &'static str, fault: Fault, says: &'static str) -> Case {
 fn cases(trap: &Trap) -> Vec<Case> {
     let tomorrow = http_date(Timestamp::now() + Duration::from_secs(86_400));
     let pace = Duration::from_millis(150);
-    let (place, too_large) = ("redirects are not followed", "larger than 65536 bytes");
+    let (not_followed, too_large) = ("redirects are not followed", "larger than 65536 bytes");
     vec![
         limited("seconds", Fault::rate_limited("30"), 30..=33),
         limited("date", Fault::rate_limited(tomorrow), HOUR..=HOUR + 6),
@@ -60,9 +60,9 @@ fn cases(trap: &Trap) -> Vec<Case> {
         passing("gzip", Fault::ClaimedGzip, "compressed"),
         passing("close", Fault::CloseBeforeAnswer, "closed before the reply was complete"),
         passing("close-in-head", Fault::CloseInHead, ""),
-        passing("redirect", Fault::redirect(302, trap.url()), place),
-        passing("redirect-with-body", Fault::redirect(307, trap.url()), place),
-        passing("redirect-for-ever", Fault::redirect(308, trap.url()), place),
+        passing("redirect", Fault::redirect(302, trap.url()), not_followed),
+        passing("redirect-with-body", Fault::redirect(307, trap.url()), not_followed),
+        passing("redirect-for-ever", Fault::redirect(308, trap.url()), not_followed),
         wrong("error-as-200", Fault::ErrorWithStatus200, "/Authorization"),
         wrong("control-characters", Fault::Token(Damage::ControlCharacters), "not visible ASCII"),
         wrong("empty-token", Fault::Token(Damage::Empty), "/Authorization"),

@@ -1,4 +1,6 @@
 //! What the gate promises, seen by the vendor: how many requests are in flight at once.
+//!
+//! The operator starts when all objects are there, so that all want to ask at the same time.
 
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use testbed::vendors::Virtana;
 
 use crate::world::World;
 
-async fn vendor(world: &World) -> Virtana {
+fn vendor(world: &World) -> Virtana {
     let virtana = Virtana::start(&world.ca).expect("Virtana");
     // Long enough that requests which may overlap do.
     virtana.script(|script| script.login_latency = Duration::from_millis(200));
@@ -30,13 +32,14 @@ async fn provider(world: &World, virtana: &Virtana, name: &str, concurrency: u32
 
 #[tokio::test]
 async fn a_provider_has_as_many_requests_in_flight_as_it_allows_and_no_more() {
-    let world = World::new().await;
-    let virtana = vendor(&world).await;
+    let mut world = World::without_operator().await;
+    let virtana = vendor(&world);
     clients(&world, &virtana, 16).await;
     let provider = provider(&world, &virtana, "narrow", 3).await;
     for number in 0..16 {
         world.token(&format!("token-{number}"), &provider, &format!("client-{number}")).await;
     }
+    world.start_operator().await;
     for number in 0..16 {
         world.ready(&format!("token-{number}")).await;
     }
@@ -50,13 +53,13 @@ async fn a_provider_has_as_many_requests_in_flight_as_it_allows_and_no_more() {
 async fn two_provider_objects_for_one_host_share_what_the_operator_allows_for_it() {
     let mut world = World::without_operator().await;
     world.flags = ["--origin-concurrency", "2"].map(String::from).into();
-    world.start_operator().await;
-    let virtana = vendor(&world).await;
+    let virtana = vendor(&world);
     clients(&world, &virtana, 12).await;
     let providers = [provider(&world, &virtana, "one", 8).await, provider(&world, &virtana, "other", 8).await];
     for number in 0..12 {
         world.token(&format!("token-{number}"), &providers[number % 2], &format!("client-{number}")).await;
     }
+    world.start_operator().await;
     for number in 0..12 {
         world.ready(&format!("token-{number}")).await;
     }
@@ -66,8 +69,8 @@ async fn two_provider_objects_for_one_host_share_what_the_operator_allows_for_it
 
 #[tokio::test]
 async fn thirty_apitokens_with_one_credentials_secret_ask_one_after_another() {
-    let world = World::new().await;
-    let virtana = vendor(&world).await;
+    let mut world = World::without_operator().await;
+    let virtana = vendor(&world);
     virtana.script(|script| script.login_latency = Duration::from_millis(300));
     clients(&world, &virtana, 2).await;
     let provider = provider(&world, &virtana, "wide", 32).await;
@@ -75,6 +78,7 @@ async fn thirty_apitokens_with_one_credentials_secret_ask_one_after_another() {
         world.token(&format!("shared-{number}"), &provider, "client-0").await;
     }
     world.token("apart", &provider, "client-1").await;
+    world.start_operator().await;
     for number in 0..30 {
         world.ready(&format!("shared-{number}")).await;
     }

@@ -1,21 +1,14 @@
 //! Nothing secret anywhere: a life with all that goes right and wrong, and then a look into everything that it left.
 
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
 use apitoken_operator::api::{ClusterTokenProvider, reasons};
 use k8s_openapi::{api::events::v1::Event, serde::Serialize};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 use testbed::{
     audit::Mark,
     leaks::{Canaries, Leak},
-    operator::{OperatorOptions, OperatorProcess},
     users::User,
     vendors::{Damage, Fault, On, Palette, Tenovos, Virtana},
 };
@@ -67,9 +60,9 @@ struct Vendors {
 
 impl Vendors {
     fn issued(&self) -> Vec<String> {
-        let palette = self.palette.iter().flat_map(|fake| fake.issued_secrets());
-        let tenovos = self.tenovos.iter().flat_map(|fake| fake.issued_secrets());
-        palette.chain(tenovos).chain(self.virtana.iter().flat_map(|fake| fake.issued_secrets())).collect()
+        let palette = self.palette.iter().flat_map(testbed::vendors::Fake::issued_secrets);
+        let tenovos = self.tenovos.iter().flat_map(testbed::vendors::Fake::issued_secrets);
+        palette.chain(tenovos).chain(self.virtana.iter().flat_map(testbed::vendors::Fake::issued_secrets)).collect()
     }
 
     async fn palette(&mut self, world: &World, name: &str, credentials: &str) -> &Palette {
@@ -184,7 +177,9 @@ async fn what_is_wrong(world: &World, vendors: &mut Vendors) {
     world.not_ready("conflict", reasons::OUTPUT_CONFLICT).await;
     world.not_ready("not-labelled", reasons::CREDENTIALS_NOT_LABELLED).await;
     world.not_ready("lacks-a-key", reasons::CREDENTIALS_INCOMPLETE).await;
-    world.until("bad-template", "it is refused", |token| ready(token).is_some_and(|it| it.reason != "Issued")).await;
+    let said = "cannot stand in output.data";
+    // Before the edit it may have had a token, which it keeps.
+    world.until("bad-template", said, |token| ready(token).is_some_and(|it| it.message.contains(said))).await;
 }
 
 fn text<T: Serialize>(objects: &[T]) -> String {
@@ -199,7 +194,9 @@ async fn places(world: &World, since: &Mark) -> Vec<(&'static str, String)> {
     let mut providers = providers.list(&list).await.expect("providers").items;
     providers.retain(|provider| provider.name_any().contains(&world.namespace));
     let mut secrets = world.secrets().list(&list).await.expect("Secrets").items;
-    secrets.iter_mut().for_each(|secret| secret.data = None);
+    for secret in &mut secrets {
+        secret.data = None;
+    }
     let uris = world.cluster.audit().since(since).expect("the audit log");
     let uris = uris.into_iter().filter(|event| event.user == User::Operator.name()).map(|event| event.uri);
     vec![
@@ -229,8 +226,10 @@ async fn nothing_secret_stands_anywhere_after_a_life_with_all_that_can_go_wrong(
     places.push(("the log", world.operator().logs().join("\n")));
 
     let mut canaries = Canaries::default();
-    FIXED.iter().for_each(|(label, secret)| canaries.add(label, secret));
-    vendors.issued().iter().for_each(|token| canaries.add("a token", token));
+    let issued = vendors.issued();
+    for (label, secret) in FIXED.into_iter().chain(issued.iter().map(|token| ("a token", token.as_str()))) {
+        canaries.add(label, secret);
+    }
     let seen = canaries.find("the Secrets", &whole);
     for label in FIXED.iter().map(|(label, _)| *label).chain(["a token"]) {
         assert!(seen.iter().any(|leak| leak.what.label == label), "{label} is not even found where it stands");
@@ -240,43 +239,5 @@ async fn nothing_secret_stands_anywhere_after_a_life_with_all_that_can_go_wrong(
     assert!(leaks.is_empty(), "{leaks:#?}");
     for (place, text) in &places {
         assert!(!text.is_empty(), "{place}: there was nothing to look into");
-    }
-}
-
-/// Answers every request with something that no API server says.
-fn babbling_server(body: String) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 4096]);
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn an_api_server_that_answers_with_something_else_is_not_quoted() {
-    let world = World::without_operator().await;
-    let mut canaries = Canaries::default();
-    canaries.add("what was answered", PASSWORD);
-    for body in [format!("<html>{PASSWORD}"), json!({ "kind": PASSWORD, "items": PASSWORD }).to_string()] {
-        let config = json!({
-            "clusters": [{ "name": "c", "cluster": { "server": format!("http://127.0.0.1:{}", babbling_server(body)) } }],
-            "users": [{ "name": "u", "user": {} }],
-            "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
-            "current-context": "x",
-        });
-        let mut file = NamedTempFile::new().expect("a file");
-        file.write_all(config.to_string().as_bytes()).expect("writable");
-        let options = OperatorOptions { kubeconfig: file.path().to_owned(), ..world.operator_options() };
-        let operator = OperatorProcess::start(&options).expect("it starts");
-        assert_eq!(operator.wait(PATIENCE).await.expect("it ends by itself").code(), Some(1));
-        let said = operator.logs().join("\n");
-        assert!(said.contains("API server"), "{said}");
-        assert_eq!(canaries.find("the log", &said), [], "{said}");
     }
 }

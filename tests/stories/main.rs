@@ -4,6 +4,7 @@ mod customers;
 mod scene;
 mod world;
 
+mod babble;
 mod crashes;
 mod credentials;
 mod deletion;

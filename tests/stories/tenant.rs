@@ -5,7 +5,7 @@ use apitoken_operator::api::reasons;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 use testbed::{
@@ -82,10 +82,9 @@ impl Tenant {
     }
 
     async fn forbidden<T: std::fmt::Debug>(&self, what: impl Future<Output = kube::Result<T>>) {
-        match what.await {
-            Err(kube::Error::Api(status)) => assert!(status.is_forbidden(), "{status:?}"),
-            other => panic!("not refused: {other:?}"),
-        }
+        let answer = what.await;
+        let refused = matches!(&answer, Err(kube::Error::Api(status)) if status.is_forbidden());
+        assert!(refused, "not refused: {answer:?}");
     }
 }
 
@@ -201,8 +200,8 @@ async fn neither_the_session_nor_the_status_is_in_the_tenants_reach() {
     tenant.world.ready("first").await;
     let session = tenant.world.session_name("first").await;
     tenant.forbidden(tenant.secrets().get(&session)).await;
-    tenant.forbidden(tenant.secrets().list(&Default::default())).await;
-    tenant.forbidden(tenant.secrets().delete(&session, &Default::default())).await;
+    tenant.forbidden(tenant.secrets().list(&ListParams::default())).await;
+    tenant.forbidden(tenant.secrets().delete(&session, &DeleteParams::default())).await;
     let client = tenant.world.cluster.client(&tenant.user).expect("a client");
     let tokens: Api<apitoken_operator::api::ApiToken> = Api::namespaced(client, &tenant.world.namespace);
     let lie = Patch::Merge(json!({ "status": { "secretName": "private" } }));
