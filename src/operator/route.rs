@@ -49,7 +49,7 @@ pub fn resolve(index: &Index, allowed: &AllowedPresets, key: &Key, token: &Token
     };
     let parameters = definition
         .parameters(&token.spec.parameters)
-        .map_err(|error| Block::new(reasons::PROVIDER_INVALID, error.to_string()))?;
+        .map_err(|error| Block::by_spec(reasons::PROVIDER_INVALID, error.to_string()))?;
     let data = output_data(&token.spec, &definition)?;
     let view = ProviderView { fingerprint: definition.fingerprint(&parameters), parameters, definition };
     let tenancy = if provider.kind == ProviderKind::TokenProvider { Tenancy::Tenant } else { Tenancy::Cluster };
@@ -121,7 +121,7 @@ fn output_data(
     match spec.output.as_ref().map(|output| &output.data).filter(|data| !data.is_empty()) {
         None => Ok(definition.output.clone()),
         Some(data) => validate::compile_output(data, definition)
-            .map_err(|error| Block::new(reasons::PROVIDER_INVALID, error.to_string())),
+            .map_err(|error| Block::by_spec(reasons::PROVIDER_INVALID, error.to_string())),
     }
 }
 

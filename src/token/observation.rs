@@ -66,6 +66,8 @@ pub struct Block {
     /// One of `api::reasons`.
     pub reason: &'static str,
     pub message: String,
+    /// The ApiToken's own spec asks for what cannot be: no token is one of this spec.
+    pub by_spec: bool,
 }
 
 /// The credentials Secret.
@@ -155,6 +157,12 @@ impl OutputSecret {
 impl Block {
     #[must_use]
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), by_spec: false }
+    }
+
+    /// A block that the ApiToken's own spec is the cause of.
+    #[must_use]
+    pub fn by_spec(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { by_spec: true, ..Self::new(reason, message) }
     }
 }

@@ -104,7 +104,7 @@ pub fn next_attempt(attempt: &Attempt<'_>) -> Timestamp {
             told + told.min(MINUTE) * 0.1 * (1.0 - jitter)
         }
         FailureClass::Transient | FailureClass::SessionOver => {
-            told.map_or_else(|| doubled(1.0, 2.0 * MINUTE) * jitter, |told| told.min(HOUR))
+            told.map_or_else(|| doubled(1.0, MINUTE) * jitter, |told| told.min(HOUR))
         }
     };
     let bound = remaining.map_or(f64::INFINITY, |left| bound(attempt.class, left));

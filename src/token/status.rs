@@ -130,8 +130,11 @@ fn is_passing(class: FailureClass) -> bool {
 /// Another URL, login or parameter means another session: a token of the old one does not count.
 fn is_of_this_spec(seen: &Observation) -> bool {
     let Some(issued) = seen.facts().and_then(|facts| facts.issued.as_ref()) else { return false };
-    // While the provider cannot be told, the token is what it was.
-    seen.provider.as_ref().map_or(true, |provider| provider.fingerprint == issued.provider_fingerprint)
+    match &seen.provider {
+        Ok(provider) => provider.fingerprint == issued.provider_fingerprint,
+        // While the provider cannot be told, the token is what it was.
+        Err(block) => !block.by_spec,
+    }
 }
 
 /// Expiry of the token that pods see; `None` when the output holds none of ours, or somebody else's data.

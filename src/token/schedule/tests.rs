@@ -98,8 +98,8 @@ fn each_class_of_failure_has_its_own_patience() {
         (RateLimited, 30, 2 * MINUTE, 2 * MINUTE + 3),
         (Transient, 1, 1, 1),
         (Transient, 4, 4, 8),
-        (Transient, 30, MINUTE, 2 * MINUTE),
-        (SessionOver, 30, MINUTE, 2 * MINUTE),
+        (Transient, 30, MINUTE / 2, MINUTE),
+        (SessionOver, 30, MINUTE / 2, MINUTE),
     ] {
         let waited = after(next_attempt(&attempt(class, count)));
         assert!((least..=most).contains(&waited), "{class:?} {count}: {waited} s");
