@@ -177,7 +177,8 @@ proptest! {
             FailureClass::Rejected => 32 * HOUR,
             FailureClass::Misconfigured => 15 * MINUTE,
             // With jitter the longest wait is half of its base at least.
-            _ => MINUTE,
+            FailureClass::RateLimited => MINUTE,
+            _ => MINUTE / 2,
         };
         prop_assert!(wait(count + 1) >= wait(count).min(cap));
     }
