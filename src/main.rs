@@ -35,7 +35,13 @@ fn main() -> ExitCode {
 
 fn run(args: RunArgs) -> anyhow::Result<()> {
     logging::init(args.log_format, args.log_level).context("cannot set up the log")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // With one worker beside the main thread every pass would cross threads, and the allocator would keep an arena for
+    // each of them.
+    let mut builder = match args.worker_threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder
         .worker_threads(usize::from(args.worker_threads))
         .thread_name("apitoken")
         .enable_all()

@@ -71,9 +71,9 @@ pub async fn store_session(operator: &Operator, pass: &mut Pass, session: Sessio
     let secret =
         Secret { metadata, type_: Some(SESSION_SECRET_TYPE.to_owned()), data: Some(document), ..Secret::default() };
     let written = if creates {
-        operator.cluster.call(pass.urgency(), target("create"), secrets.create(&as_us, &secret)).await?
+        operator.cluster.call(pass.urgency(), target("create"), || secrets.create(&as_us, &secret)).await?
     } else {
-        operator.cluster.call(pass.urgency(), target("update"), secrets.replace(&at.name, &as_us, &secret)).await?
+        operator.cluster.call(pass.urgency(), target("update"), || secrets.replace(&at.name, &as_us, &secret)).await?
     };
     learn(operator, &at, &written.metadata);
     pass.seen.session = Seen::There(session.facts.clone());
@@ -121,7 +121,7 @@ pub async fn report(
     status: &ApiTokenStatus,
     now: Timestamp,
 ) -> Result<bool, ApiError> {
-    if *pass.token.status == *status {
+    if pass.token.reported.is(status) {
         return Ok(false);
     }
     let Key { namespace, name } = &pass.key;
@@ -129,7 +129,7 @@ pub async fn report(
     let patch = status_patch(pass.token.version, status, TOKEN_STATUS_FIELDS);
     let target = Target { verb: "patch", resource: "apitokens/status", namespace, name };
     let params = patch_params();
-    let call = tokens.patch_status(name, &params, &patch);
+    let call = || tokens.patch_status(name, &params, &patch);
     let written = operator.cluster.call(pass.urgency(), target, call).await?;
     operator.index.apply_token(pass.key.clone(), TokenEntry::read(written, now));
     Ok(true)
@@ -155,12 +155,12 @@ pub async fn report_provider(
     if key.kind == ProviderKind::TokenProvider {
         let api: Api<TokenProvider> = Api::namespaced(client, namespace);
         let target = Target { verb: "patch", resource: "tokenproviders/status", namespace, name };
-        let call = api.patch_status(name, &params, &patch);
+        let call = || api.patch_status(name, &params, &patch);
         operator.cluster.call(Urgency::FirstIssue, target, call).await.map(drop)?;
     } else {
         let api: Api<ClusterTokenProvider> = Api::all(client);
         let target = Target { verb: "patch", resource: "clustertokenproviders/status", namespace, name };
-        let call = api.patch_status(name, &params, &patch);
+        let call = || api.patch_status(name, &params, &patch);
         operator.cluster.call(Urgency::FirstIssue, target, call).await.map(drop)?;
     }
     Ok(true)

@@ -68,15 +68,15 @@ impl Cluster {
         }
     }
 
-    /// Makes one call.
+    /// Makes one call. It is prepared only when it may be made: a thousand that wait would take ten kilobytes each.
     ///
     /// # Errors
     /// When the API server refuses, does not answer in time, or cannot be reached.
-    pub async fn call<T>(
+    pub async fn call<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         urgency: Urgency,
         target: Target<'_>,
-        call: impl Future<Output = Result<T, kube::Error>>,
+        call: impl FnOnce() -> F,
     ) -> Result<T, ApiError> {
         let closed = "invariant: the semaphores are never closed";
         let _first = match urgency {
@@ -84,7 +84,7 @@ impl Cluster {
             Urgency::Renewal => None,
         };
         let _permit = self.in_flight.acquire().await.expect(closed);
-        let answer = tokio::time::timeout(DEADLINE, call).await;
+        let answer = tokio::time::timeout(DEADLINE, Box::pin(call())).await;
         let result = match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(Problem::of(&error)),

@@ -9,10 +9,13 @@ use k8s_openapi::{
 };
 use kube::core::PartialObjectMeta;
 
-use super::tls::{CaBundle, TlsMaterial};
+use super::{
+    reported::Reported,
+    tls::{CaBundle, TlsMaterial},
+};
 use crate::{
     api::{
-        ApiToken, ApiTokenSpec, ApiTokenStatus, ProviderKind, ProviderStatus, TokenProviderSpec,
+        ApiToken, ApiTokenSpec, ProviderKind, ProviderStatus, TokenProviderSpec,
         names::{
             EXPIRES_AT, FIELD_MANAGER, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL,
             ROLE_OUTPUT, ROLE_SESSION, session_secret,
@@ -60,7 +63,7 @@ pub struct TokenEntry {
     pub spec: Arc<ApiTokenSpec>,
     pub refresh_requested: Option<String>,
     /// To see whether a status must be written; never to decide.
-    pub status: Arc<ApiTokenStatus>,
+    pub reported: Reported,
 }
 
 /// A provider, compiled once for each generation.
@@ -104,6 +107,7 @@ pub struct Owner {
 pub struct OutputMarks {
     /// Kind, name and uid of the controller.
     pub controller: Option<(String, String, String)>,
+    /// The annotation that names the owner; it counts, and is kept, only where there is no controller.
     pub owner: Option<String>,
     pub revision: Option<Revision>,
     pub expires_at: Option<Timestamp>,
@@ -162,16 +166,16 @@ impl TokenEntry {
             deleting: metadata.deletion_timestamp.is_some(),
             refresh_requested: metadata.annotations.and_then(|mut all| all.remove(REFRESH_REQUESTED_AT)),
             spec: Arc::new(token.spec),
-            status: Arc::new(token.status.unwrap_or_default()),
+            reported: Reported::fold(token.status.unwrap_or_default()),
         }
     }
 
-    /// The Secrets whose events concern it.
+    /// The Secrets whose events concern it, besides one of its own name.
     #[must_use]
     pub fn secrets(&self, key: &Key) -> Vec<Key> {
         let credentials = self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str());
         let names = credentials.into_iter().chain([secret_name(&key.name, &self.spec)]);
-        names.map(|name| Key::new(&*key.namespace, name)).collect()
+        names.filter(|name| *name != key.name).map(|name| Key::new(&*key.namespace, name)).collect()
     }
 
     #[must_use]
@@ -290,9 +294,9 @@ impl OutputMarks {
         let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
             drifted: foreign || expected != Some(&key_set(ours.iter())),
+            owner: annotation(metadata, OWNER).filter(|_| controller.is_none()).map(str::to_owned),
             controller: controller
                 .map(|OwnerReference { kind, name, uid, .. }| (kind.clone(), name.clone(), uid.clone())),
-            owner: annotation(metadata, OWNER).map(str::to_owned),
             expires_at: annotation(metadata, EXPIRES_AT).and_then(|text| text.parse().ok()),
             labelled: metadata.labels.iter().flatten().any(|(key, value)| key == ROLE_LABEL && value == ROLE_OUTPUT),
             revision,

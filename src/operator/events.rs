@@ -83,7 +83,8 @@ fn event(told: Told, namespace: String) -> Event {
     let name = told.about.name.clone().unwrap_or_default();
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", name.chars().take(200).collect::<String>())),
+            // The prefix alone has to be a name: no dot at its end, nor one before the dash.
+            generate_name: Some(format!("{}-", name.chars().take(200).collect::<String>().trim_end_matches('.'))),
             namespace: Some(namespace),
             ..ObjectMeta::default()
         },

@@ -273,12 +273,16 @@ fn record_of(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
     }
 }
 
-/// The failure in words, with the commonest mistake if it may have been made.
+/// The failure in words, with the remedy, and the commonest mistake if it may have been made.
 fn explained(pass: &Pass, failure: &Failure) -> String {
     let mut message = match &failure.reason {
         Some(reason) => format!("{reason}: {}", failure.message),
         None => failure.message.clone(),
     };
+    if failure.class == FailureClass::Rejected {
+        // No name: other ApiTokens with the same values in other Secrets are told the same.
+        message.push_str("; correct the values in the credentials Secret, which are then tried at once");
+    }
     let CredentialsView::There { untrimmed, .. } = &pass.seen.credentials else { return message };
     if !untrimmed.is_empty() && matches!(failure.class, FailureClass::Rejected | FailureClass::Misconfigured) {
         message.push_str("; note that the value of ");

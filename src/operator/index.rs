@@ -13,7 +13,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
 use super::metrics::{Inventory, Sample};
 use crate::{
-    api::{reasons, status::READY},
     token::{decide::LOOK_AGAIN, facts::Facts},
 };
 
@@ -33,11 +32,12 @@ struct Inner {
     providers: HashMap<ProviderKey, Arc<ProviderEntry>>,
     /// Labels of namespaces; `None` until somebody needs them and they were listed.
     namespaces: Option<HashMap<String, BTreeMap<String, String>>>,
-    /// Which ApiTokens speak of a Secret (as credentials or as output), and of a provider.
+    /// Which ApiTokens speak of a Secret, and of a provider. An output that has its ApiToken's name, as nearly all
+    /// have, needs no entry: it is found by the name.
     by_secret: HashMap<Key, BTreeSet<Key>>,
     by_provider: HashMap<ProviderKey, BTreeSet<Key>>,
-    /// Outputs by the uid of the ApiToken that they belong to.
-    outputs: HashMap<String, BTreeSet<Key>>,
+    /// Outputs that have another name than the ApiToken to which they belong, by its uid.
+    renamed_outputs: HashMap<String, BTreeSet<Key>>,
     /// Secrets that a GET has shown to be absent, or to lack the label, and when.
     absent: HashMap<Key, (Timestamp, Absence)>,
 }
@@ -85,10 +85,13 @@ impl Index {
         }
     }
 
-    /// Names of the Secrets in this namespace that are outputs of the ApiToken with this uid.
+    /// The Secrets that are outputs of the ApiToken with this name and uid.
     #[must_use]
-    pub fn outputs_of(&self, uid: &str) -> Vec<Key> {
-        self.lock().outputs.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+    pub fn outputs_of(&self, token: &Key, uid: &str) -> Vec<Key> {
+        let inner = self.lock();
+        let namesake = inner.secrets.get_key_value(token).filter(|(_, entry)| entry.output_of() == Some(uid));
+        let renamed = inner.renamed_outputs.get(uid).into_iter().flatten();
+        namesake.map(|(key, _)| key).into_iter().chain(renamed).cloned().collect()
     }
 
     /// Labels of a namespace; `None` while namespaces are not watched, or this one is not known.
@@ -167,8 +170,8 @@ impl Index {
             return Vec::new();
         }
         inner.forget_secret(&key);
-        if let Some(uid) = entry.output_of() {
-            inner.outputs.entry(uid.to_owned()).or_default().insert(key.clone());
+        if let Some(uid) = entry.output_of().filter(|_| entry.owner_name() != Some(&key.name)) {
+            inner.renamed_outputs.entry(uid.to_owned()).or_default().insert(key.clone());
         }
         let concerned = inner.concerned_by(&key, &entry);
         inner.secrets.insert(key, Arc::new(entry));
@@ -292,14 +295,13 @@ impl Inventory for Index {
     fn visit(&self, f: &mut dyn FnMut(Sample<'_>)) {
         let now = Timestamp::now();
         for (key, token) in &self.lock().tokens {
-            let ready = token.status.conditions.iter().find(|condition| condition.type_ == READY);
-            let renew_at = token.status.renew_at.as_ref().map(|time| time.0);
+            let renew_at = token.reported.renew_at();
             f(Sample {
                 namespace: &key.namespace,
                 name: &key.name,
-                ready: ready.is_some_and(|condition| condition.status == "True"),
-                reason: ready.map_or(reasons::PENDING, |condition| condition.reason.as_str()),
-                expires_at: token.status.expires_at.as_ref().map(|time| time.0),
+                ready: token.reported.is_ready(),
+                reason: token.reported.reason(),
+                expires_at: token.reported.expires_at(),
                 renew_at,
                 overdue: token.spec.suspend != Some(true) && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
             });
@@ -320,14 +322,15 @@ impl Inner {
         let Some(old) = self.secrets.remove(key) else { return };
         if let Some(uid) = old.output_of() {
             let uid = uid.to_owned();
-            remove_from(&mut self.outputs, &uid, key);
+            remove_from(&mut self.renamed_outputs, &uid, key);
         }
     }
 
     fn concerned_by(&self, key: &Key, entry: &SecretEntry) -> Vec<Subject> {
         let owner = entry.owner_name().map(|name| Key { namespace: key.namespace.clone(), name: name.to_owned() });
         let users = self.by_secret.get(key).into_iter().flatten().cloned();
-        let concerned: BTreeSet<_> = users.chain(owner).collect();
+        let namesake = self.tokens.contains_key(key).then(|| key.clone());
+        let concerned: BTreeSet<_> = users.chain(namesake).chain(owner).collect();
         concerned.into_iter().map(Subject::Token).collect()
     }
 

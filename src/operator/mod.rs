@@ -18,6 +18,8 @@ pub mod admission;
 pub mod gate;
 /// What the operator is told when it starts.
 pub mod settings;
+/// The status that was reported last, folded.
+pub mod reported;
 /// The compact facts that are kept of each object.
 pub mod entry;
 /// What is known of the cluster.

@@ -89,7 +89,7 @@ async fn create_output(
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let secret = projection.new_secret(at);
     let target = Target { verb: "create", resource: "secrets", namespace: &at.namespace, name: &at.name };
-    let call = secrets.create(&params, &secret);
+    let call = || secrets.create(&params, &secret);
     Ok(operator.cluster.call(pass.urgency(), target, call).await?.metadata)
 }
 
@@ -99,7 +99,7 @@ async fn patch_output(operator: &Operator, pass: &Pass, at: &Key, patch: Value) 
     let patch = serde_json::from_value(patch).expect("invariant: built as a list of JSON Patch operations");
     let target = Target { verb: "patch", resource: "secrets", namespace: &at.namespace, name: &at.name };
     let patch = Patch::<()>::Json(patch);
-    let call = secrets.patch_metadata(&at.name, &params, &patch);
+    let call = || secrets.patch_metadata(&at.name, &params, &patch);
     Ok(operator.cluster.call(pass.urgency(), target, call).await?.metadata)
 }
 
@@ -112,7 +112,7 @@ async fn whole_patch(
 ) -> Result<Option<Value>, ApiError> {
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
     let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
-    let found = operator.cluster.call(pass.urgency(), target, secrets.get_metadata(&at.name)).await?.metadata;
+    let found = operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(&at.name)).await?.metadata;
     let Seen::There(there) = &pass.seen.output.secret else { return Ok(None) };
     let unchanged = found.resource_version.as_deref() == Some(&there.resource_version);
     let ownership = OutputMarks::read(&found).ownership(&pass.key.name, &pass.token.uid);
@@ -134,7 +134,7 @@ async fn remove_leftovers(operator: &Operator, pass: &mut Pass) -> Result<(), Ap
         let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
         let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
         let target = Target { verb: "delete", resource: "secrets", namespace: &at.namespace, name: &at.name };
-        match operator.cluster.call(pass.urgency(), target, secrets.delete(&at.name, &params)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.delete(&at.name, &params)).await {
             Err(error) if !error.is_not_found() => return Err(error),
             _ => drop(operator.index.remove_secret(&at, &entry.uid)),
         }

@@ -60,6 +60,20 @@ pub struct Done {
     pub raced: bool,
 }
 
+/// The whole pass, where the index alone shows that there is nothing to do but wait.
+#[must_use]
+pub fn at_a_glance(operator: &Operator, key: &Key) -> Option<Done> {
+    let now = operator.now();
+    let Some(pass) = observe::glance(operator, key, now) else {
+        return Some(Done { gone: true, ..Done::default() });
+    };
+    let Decision { output: OutputStep::Keep, next: Next::Wait(wait) } = decide(&pass.seen, now) else { return None };
+    let reported = &pass.token.reported;
+    let new = status::report(&reported.outline(), &pass.seen, &wait, now);
+    let told = pass.seen.token.deleting || reported.is(&new);
+    told.then(|| Done { until: wait.until, ..Done::default() })
+}
+
 /// Brings one ApiToken as far as it can be brought now.
 ///
 /// # Errors
@@ -89,9 +103,10 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
 
 async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut Done) -> Result<(), PassError> {
     let now = operator.now();
-    let new = status::report(&pass.token.status, &pass.seen, wait, now);
-    if !pass.seen.token.deleting && act::report(operator, pass, &new, now).await? {
-        done.status = Some(((*pass.token.status).clone(), new));
+    let old = pass.token.reported.outline();
+    let new = status::report(&old, &pass.seen, wait, now);
+    if !pass.seen.token.deleting && Box::pin(act::report(operator, pass, &new, now)).await? {
+        done.status = Some((old, new));
     }
     Ok(())
 }
@@ -102,6 +117,8 @@ fn refused(error: &PassError) -> Wait {
 }
 
 /// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
+///
+/// Each step's future lives only while it is taken: thousands of passes may wait at the gate.
 async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result<Option<Wait>, PassError> {
     let mut permit: Option<Admitted> = None;
     for _ in 0..MOST_STEPS {
@@ -109,12 +126,12 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
         match (next, pass.route.clone()) {
             (Next::Wait(wait), _) => {
                 drop(permit.take());
-                return finish(operator, pass, output, wait, done).await;
+                return Box::pin(finish(operator, pass, output, wait, done)).await;
             }
             (Next::Call(call), Some(route)) => match &permit {
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(admitted) if admitted.may_send(pass, call) => {
-                    done.asked.push(exchange::exchange(operator, pass, &route, call).await?);
+                    done.asked.push(Box::pin(exchange::exchange(operator, pass, &route, call)).await?);
                     observe::remember_rejection(operator, pass);
                     permit = None;
                 }
@@ -123,7 +140,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                         return Ok(None);
                     }
                 }
-                Some(_) => observe::fetch_credentials(operator, pass, operator.now()).await?,
+                Some(_) => Box::pin(observe::fetch_credentials(operator, pass, operator.now())).await?,
                 None => permit = Some(admit(operator, pass, &route, call).await?),
             },
             (Next::Adopt(rejection), Some(route)) => {
@@ -133,7 +150,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                     }
                     continue;
                 }
-                exchange::adopt(operator, pass, &route, &rejection).await?;
+                Box::pin(exchange::adopt(operator, pass, &route, &rejection)).await?;
                 done.adopted = true;
             }
             (Next::Look | Next::Call(_) | Next::Adopt(_), _) => {
@@ -197,7 +214,7 @@ fn contested(pass: &Pass) -> Block {
 
 /// Reads everything anew into the pass. `false`: the ApiToken is gone.
 async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: bool) -> Result<bool, PassError> {
-    let Some(read) = observe::look(operator, &pass.key, wants_credentials, operator.now()).await? else {
+    let Some(read) = Box::pin(observe::look(operator, &pass.key, wants_credentials, operator.now())).await? else {
         return Ok(false);
     };
     let refused = pass.seen.facts().and_then(|facts| facts.issued.clone()).filter(|issued| issued.over);
@@ -208,7 +225,7 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
     if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
-        act::store_session(operator, pass, answer).await?;
+        Box::pin(act::store_session(operator, pass, answer)).await?;
         operator.unsaved.forget(&pass.token.uid);
     }
     Ok(true)

@@ -246,7 +246,7 @@ fn token_is_due(case: &Case<'_>) -> Option<Next> {
     if !case.can_refresh(issued) {
         return Some(case.log_in_unless_held().unwrap_or_else(Next::Wait));
     }
-    Some(case.held_by_failure(Operation::Refresh).map_or_else(|| case.refresh(true), Next::Wait))
+    Some(case.held_by_failed_refresh().map_or_else(|| case.refresh(true), Next::Wait))
 }
 
 fn token_is_fresh(case: &Case<'_>) -> Option<Next> {

@@ -3,6 +3,9 @@
 //! The same facts stand in the session's document and, as one annotation, in its metadata. So a metadata watch alone
 //! tells whether a token is due, after a restart too, and every rule of `decide` works on facts alone.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -7,3 +7,6 @@ pub mod output;
 pub mod observation;
 pub mod decide;
 pub mod status;
+
+#[cfg(test)]
+mod fixtures;

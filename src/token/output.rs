@@ -1,5 +1,8 @@
 //! The output: a projection of the session into the Secret that pods mount, and whose Secret that is.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};

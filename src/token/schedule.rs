@@ -2,6 +2,9 @@
 //!
 //! Jitter comes from the object's uid, so that it is the same after a restart and different for each object.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::facts::Issued;

@@ -4,6 +4,9 @@
 //! may not. Fields that this version does not know survive a rewrite, so that an older operator can run after a newer
 //! one. Secrets are `SecretString` and leave their type only in [`Session::to_document`].
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;

@@ -3,6 +3,9 @@
 //! `Ready` is True exactly while the output holds an unexpired token of this spec. `Reconciling` and `Stalled` follow
 //! kstatus: True only while Ready is not. Nothing here is ever read back to decide.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -154,8 +157,14 @@ fn renew_at(seen: &Observation, issued: &Issued) -> Timestamp {
 #[must_use]
 pub fn last_failure(seen: &Observation) -> Option<&FailureRecord> {
     let facts = seen.facts()?;
-    let both = [facts.refresh_failure.as_deref(), facts.login_failure.as_deref()];
-    both.into_iter().flatten().max_by_key(|failure| failure.at)
+    let login = facts.login_failure.as_deref().filter(|failure| !is_of_other_credentials(seen, failure));
+    [facts.refresh_failure.as_deref(), login].into_iter().flatten().max_by_key(|failure| failure.at)
+}
+
+/// A refused password that was put back to what the session came from leads to no login whose success would end it.
+fn is_of_other_credentials(seen: &Observation, failure: &FailureRecord) -> bool {
+    let now = seen.credentials_content().map(|content| content.fingerprint.as_str());
+    now.is_some() && now != failure.credentials_fingerprint.as_deref()
 }
 
 fn failures(failure: &FailureRecord, wait: &Wait) -> Failures {

@@ -1,7 +1,5 @@
 //! The operator ends, in order or by a crash at the worst moment, and starts again.
 
-use std::path::Path;
-
 use http::Method;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,18 +11,13 @@ use testbed::{
     vendors::{Exchange, Operation, Rotation, Tenovos, Virtana, history::History},
 };
 
-use crate::world::{PATIENCE, World, repository};
+use crate::{
+    customers::example,
+    world::{PATIENCE, World},
+};
 
 /// Renewed after 6 s at the latest, and good for long enough that a slow restart does not let it expire.
 const LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// A world whose operator reaches the API server by a proxy.
-async fn by_proxy() -> (World, ApiProxy) {
-    let mut world = World::without_operator().await;
-    let proxy = ApiProxy::start(world.cluster).expect("a proxy");
-    world.kubeconfig = proxy.kubeconfig(world.cluster, &User::Operator).expect("a kubeconfig");
-    (world, proxy)
-}
 
 async fn virtana(world: &World) -> (Virtana, String) {
     let virtana = Virtana::start(&world.ca).expect("Virtana");
@@ -90,7 +83,7 @@ async fn a_restart_with_two_hundred_valid_tokens_asks_no_provider_writes_nothing
 
 #[tokio::test]
 async fn a_crash_between_session_and_output_costs_no_provider_call() {
-    let (mut world, proxy) = by_proxy().await;
+    let (mut world, proxy) = World::by_proxy().await;
     let (virtana, provider) = virtana(&world).await;
     let hold = proxy.hold(When::Before, writes_output);
     world.start_operator().await;
@@ -109,7 +102,7 @@ async fn a_crash_between_session_and_output_costs_no_provider_call() {
 
 #[tokio::test]
 async fn a_crash_between_output_and_status_costs_no_provider_call() {
-    let (mut world, proxy) = by_proxy().await;
+    let (mut world, proxy) = World::by_proxy().await;
     let (virtana, provider) = virtana(&world).await;
     let hold = proxy.hold(When::Before, |request| request.path.ends_with("/apitokens/infra/status"));
     world.start_operator().await;
@@ -127,7 +120,7 @@ async fn a_crash_between_output_and_status_costs_no_provider_call() {
 
 #[tokio::test]
 async fn a_reusable_refresh_token_is_presented_again_after_a_crash_before_the_answer_was_stored() {
-    let (mut world, proxy) = by_proxy().await;
+    let (mut world, proxy) = World::by_proxy().await;
     let tenovos = Tenovos::start(&world.ca).expect("Tenovos");
     tenovos.add_account("media", "correct", "key-1");
     tenovos.script(|script| (script.lifetime, script.quirks.rotation) = (LIFETIME, Rotation::Lenient));
@@ -149,7 +142,7 @@ async fn a_reusable_refresh_token_is_presented_again_after_a_crash_before_the_an
 
 #[tokio::test]
 async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_login_follows() {
-    let (mut world, proxy) = by_proxy().await;
+    let (mut world, proxy) = World::by_proxy().await;
     let virtana = Virtana::start(&world.ca).expect("Virtana");
     virtana.add_account("client", "correct");
     virtana.script(|script| {
@@ -157,7 +150,7 @@ async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_l
         (script.quirks.refresh_grant, script.quirks.rotation) = (true, Rotation::ONE_TIME);
     });
     world.credentials("login", &[("clientId", "client"), ("clientSecret", "correct")]).await;
-    let provider = world.provider("virtana", refreshing(&world, &virtana)).await;
+    let provider = world.provider("virtana", with_refresh(&world, &virtana)).await;
     let outputs = OutputWatcher::start(world.client.clone(), &world.namespace, "infra").await.expect("a watcher");
     world.start_operator().await;
     early_renewing(&world, "infra", &provider).await;
@@ -174,14 +167,11 @@ async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_l
     virtana.assert_no_protocol_errors();
 }
 
-/// The example that the docs show, at this vendor.
-fn refreshing(world: &World, virtana: &Virtana) -> Value {
-    let path = Path::new("examples/providers/virtana-refresh.yaml");
-    let text = std::fs::read_to_string(repository().join(path)).expect("the example");
-    let mut object: Value = serde_saphyr::from_str(&text).expect("YAML");
-    object["spec"]["url"] = json!(virtana.base_url());
-    object["spec"]["tls"] = json!({ "caBundle": world.ca.pem() });
-    object["spec"].take()
+fn with_refresh(world: &World, virtana: &Virtana) -> Value {
+    let mut spec = example("virtana-refresh.yaml")["spec"].take();
+    spec["url"] = json!(virtana.base_url());
+    spec["tls"] = json!({ "caBundle": world.ca.pem() });
+    spec
 }
 
 /// Kills the operator when the vendor has answered the first refresh and nothing of that is stored; starts it again.
@@ -203,6 +193,14 @@ fn count(seen: &[Exchange], operation: Operation) -> usize {
 }
 
 impl World {
+    /// A namespace whose operator, not started yet, will reach the API server by a proxy.
+    pub async fn by_proxy() -> (Self, ApiProxy) {
+        let mut world = Self::without_operator().await;
+        let proxy = ApiProxy::start(world.cluster).expect("a proxy");
+        world.kubeconfig = proxy.kubeconfig(world.cluster, &User::Operator).expect("a kubeconfig");
+        (world, proxy)
+    }
+
     /// What the operator has asked of this story's namespace since the mark, the watches and their lists included.
     pub fn asked_by_operator(&self, mark: &Mark) -> Vec<AuditEvent> {
         let all = self.cluster.audit().since(mark).expect("the audit log");

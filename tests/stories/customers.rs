@@ -8,7 +8,7 @@ use kube::Api;
 use serde_json::{Value, json};
 use testbed::{
     outputs::{OutputWatcher, Version},
-    vendors::{Consumer, Palette, Tenovos, Token, Virtana, consumer::Call},
+    vendors::{Consumer, Exchange, Operation, Palette, Tenovos, Token, Virtana, consumer::Call},
 };
 
 use crate::world::{World, operator_binary, repository};
@@ -81,6 +81,12 @@ impl World {
         self.provider(name, manifest["spec"].take()).await
     }
 
+    /// A ClusterTokenProvider with a preset, where a story has several of the same.
+    pub async fn preset_named(&self, name: &str, preset: &str, url: &str) -> String {
+        let spec = json!({ "preset": preset, "url": url, "tls": { "caBundle": self.ca.pem() } });
+        self.provider(name, spec).await
+    }
+
     /// A pod that calls the vendor with what stands in the output.
     pub fn consumer(&self, output: &str, call: Call) -> Consumer {
         let (secrets, name) = (self.secrets(), output.to_owned());
@@ -145,6 +151,12 @@ pub fn assert_always_served(consumer: Consumer) {
     assert!(counts.accepted > 0, "the consumer was never served: {counts:?}");
     assert!(counts.refused.is_empty() && counts.unanswered.is_empty(), "the consumer was not served: {counts:?}");
     assert_eq!(counts.without_token, 0, "the consumer found no token");
+}
+
+/// So many refreshes were answered with tokens.
+pub fn refreshed(exchanges: &[Exchange], times: usize) -> bool {
+    let good = |exchange: &&Exchange| exchange.operation == Operation::Refresh && exchange.status == Some(200);
+    exchanges.iter().filter(good).count() >= times
 }
 
 /// Waits until a consumer that has just begun was served this often.

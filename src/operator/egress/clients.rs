@@ -21,7 +21,9 @@ use crate::operator::{
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than the 60 s after which common load balancers close: the fewer requests meet a closing connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-const IDLE_PER_HOST: usize = 8;
+/// Times of renewal are whole seconds, so those of one second go out together, and a connection that is not kept costs
+/// a handshake.
+const IDLE_PER_HOST: usize = 16;
 /// Each client costs some 200 kB for its authorities.
 const MAX_CLIENTS: usize = 32;
 

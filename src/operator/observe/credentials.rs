@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
-use kube::Api;
+use kube::{Api, ResourceExt};
 
 use super::{ObserveError, version};
 use crate::{
-    api::reasons,
+    api::{
+        names::{ROLE_CREDENTIALS, ROLE_LABEL},
+        reasons,
+    },
     operator::{
         Operator,
         cluster::Target,
@@ -69,7 +72,7 @@ pub(super) async fn read(
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
     // Its metadata first, unless the label has been seen: without consent the content is not even read.
     if matches!(pass.seen.credentials, CredentialsView::Unknown) {
-        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(&at.name)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(&at.name)).await {
             Err(error) if error.is_not_found() => {
                 operator.index.note_absent(at.clone(), Absence::Missing, now);
                 return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
@@ -83,12 +86,16 @@ pub(super) async fn read(
             }
         }
     }
-    let secret = match operator.cluster.call(pass.urgency(), target, secrets.get(&at.name)).await {
+    let secret = match operator.cluster.call(pass.urgency(), target, || secrets.get(&at.name)).await {
         Err(error) if error.is_not_found() => {
             return Ok((CredentialsView::Blocked(not_found(&pass.key, &at.name)), None));
         }
         other => other?,
     };
+    // Consent can have been withdrawn, or the Secret replaced, since the label was seen: what is used must carry it.
+    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_CREDENTIALS) {
+        return Ok((CredentialsView::Blocked(not_labelled(&pass.key, &at.name)), None));
+    }
     Ok(judge_credentials(operator, route, &at, &secret))
 }
 
@@ -104,17 +111,7 @@ fn judge_credentials(
     let values = data.iter().map(|(key, value)| (key.as_str(), value.0.as_slice()));
     let credentials = match Credentials::read(definition, values) {
         Ok(credentials) => credentials,
-        Err(Incomplete { missing, not_utf8 }) => {
-            let mut faults = Vec::new();
-            if !missing.is_empty() {
-                faults.push(format!("lacks {}", keys(&missing)));
-            }
-            if !not_utf8.is_empty() {
-                faults.push(format!("has no text under {}", keys(&not_utf8)));
-            }
-            let message = format!("Secret {:?} {}; the provider needs them", at.name, faults.join(" and "));
-            return (CredentialsView::Blocked(Block::new(reasons::CREDENTIALS_INCOMPLETE, message)), None);
-        }
+        Err(incomplete) => return (CredentialsView::Blocked(not_complete(at, &incomplete)), None),
     };
     let Version { uid, resource_version } = version(&secret.metadata);
     let content = SeenCredentials {
@@ -130,10 +127,30 @@ fn judge_credentials(
 
 fn not_found(key: &Key, name: &str) -> Block {
     let message = format!(
-        "there is no Secret {name:?} in namespace {}: create it with the label apitoken.dev/role=credentials",
+        "there is no Secret {name:?} in namespace {0}: create it, and agree that it is sent to the provider: \
+         kubectl label secret {name} -n {0} apitoken.dev/role=credentials",
         key.namespace
     );
     Block::new(reasons::CREDENTIALS_NOT_FOUND, message)
+}
+
+fn not_complete(at: &Key, Incomplete { missing, not_utf8 }: &Incomplete) -> Block {
+    let mut faults = Vec::new();
+    if !missing.is_empty() {
+        faults.push(format!("lacks {}", keys(missing)));
+    }
+    if !not_utf8.is_empty() {
+        faults.push(format!("has no text under {}", keys(not_utf8)));
+    }
+    let values: BTreeMap<_, _> = missing.iter().chain(not_utf8).map(|key| (key, "VALUE")).collect();
+    let message = format!(
+        "Secret {name:?} {}, which the provider needs: kubectl patch secret {name} -n {} -p '{}'",
+        faults.join(" and "),
+        at.namespace,
+        serde_json::json!({ "stringData": values }),
+        name = at.name,
+    );
+    Block::new(reasons::CREDENTIALS_INCOMPLETE, message)
 }
 
 fn not_labelled(key: &Key, name: &str) -> Block {

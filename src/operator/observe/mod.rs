@@ -146,7 +146,7 @@ async fn read_session(operator: &Operator, pass: &Pass, urgency: Urgency) -> Res
     let at = pass.token.session(&pass.key);
     let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
-    let secret = match operator.cluster.call(urgency, target, secrets.get(&at.name)).await {
+    let secret = match operator.cluster.call(urgency, target, || secrets.get(&at.name)).await {
         Err(error) if error.is_not_found() => return Ok(Stored { at: None, session: Session::default() }),
         other => other?,
     };

@@ -40,7 +40,7 @@ pub(super) fn at_a_glance(
         },
         Known::Absent(_) | Known::Unknown => Seen::Unknown,
     };
-    let leftovers = operator.index.outputs_of(&token.uid).into_iter().filter(|other| other.name != name);
+    let leftovers = operator.index.outputs_of(key, &token.uid).into_iter().filter(|other| other.name != name);
     OutputView {
         plan: route.map(|route| route.plan.clone()),
         secret,
@@ -54,7 +54,7 @@ pub(super) async fn read(operator: &Operator, pass: &Pass) -> Result<Seen<Output
     let target = Target { verb: "get", resource: "secrets", namespace, name };
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), namespace);
     let found: PartialObjectMeta<Secret> =
-        match operator.cluster.call(pass.urgency(), target, secrets.get_metadata(name)).await {
+        match operator.cluster.call(pass.urgency(), target, || secrets.get_metadata(name)).await {
             Err(error) if error.is_not_found() => return Ok(Seen::Absent),
             other => other?,
         };
@@ -63,7 +63,7 @@ pub(super) async fn read(operator: &Operator, pass: &Pass) -> Result<Seen<Output
     let mut ownership = marks.ownership(&pass.key.name, &pass.token.uid);
     if ownership == Ownership::Offered {
         // Type and immutability are no metadata.
-        let whole = operator.cluster.call(pass.urgency(), target, secrets.get(name)).await?;
+        let whole = operator.cluster.call(pass.urgency(), target, || secrets.get(name)).await?;
         if whole.type_.as_deref().is_some_and(|kind| kind != "Opaque") {
             ownership = Ownership::Another("it is labelled as an output, but its type is not Opaque".to_owned());
         } else if whole.immutable == Some(true) {

@@ -159,9 +159,15 @@ impl<'a> Case<'a> {
         counts.then(|| self.held_by_failure(Operation::Login)).flatten()
     }
 
+    /// A refresh that failed waits, but not past the time of a login.
+    pub fn held_by_failed_refresh(&self) -> Option<Wait> {
+        let wait = self.held_by_failure(Operation::Refresh)?;
+        Some(Wait { until: earliest([wait.until, self.until_another_rule_answers().until]), ..wait })
+    }
+
     /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it. An
     /// edit says nothing about how many requests the provider can bear.
-    pub fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
+    fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
         let failure = self.facts()?.failure(operation).filter(|failure| {
             failure.provider_fingerprint == self.provider.fingerprint
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()

@@ -14,6 +14,7 @@ pub mod control_plane;
 pub mod eventually;
 mod flags;
 pub mod kubectl;
+pub mod leaks;
 mod lifeline;
 mod loopback_http;
 pub mod metrics;

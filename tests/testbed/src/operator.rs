@@ -201,6 +201,14 @@ impl OperatorProcess {
         process_cost::rss_kib(self.pid).context("the operator has ended")
     }
 
+    /// The most that its resident memory ever was, in KiB.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn peak_rss_kib(&self) -> Result<u64> {
+        process_cost::peak_rss_kib(self.pid).context("the operator has ended")
+    }
+
     /// CPU time of all its threads since its start, user and system; the kernel counts in steps of 10 ms.
     ///
     /// # Errors

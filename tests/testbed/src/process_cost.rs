@@ -9,10 +9,22 @@ use anyhow::{Context, Result};
 /// # Errors
 /// There is no such process, or it has ended and nobody has waited for it yet.
 pub fn rss_kib(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that its resident memory ever was, in KiB.
+///
+/// # Errors
+/// As [`rss_kib`].
+pub fn peak_rss_kib(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let value = status.lines().find_map(|line| line.strip_prefix(field));
     let value = value.and_then(|value| value.trim().strip_suffix(" kB"));
-    Ok(value.context("no VmRSS in /proc/PID/status")?.parse()?)
+    Ok(value.with_context(|| format!("no {field} in /proc/PID/status"))?.parse()?)
 }
 
 /// CPU time of all threads since the start, user and system; the kernel counts in ticks of 10 ms.

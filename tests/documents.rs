@@ -1,0 +1,150 @@
+//! What people copy from the documentation: every manifest is one that the API server takes, every metric is served,
+//! every link leads somewhere.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it cannot go on with")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use apitoken_operator::{
+    api::http::Operation,
+    operator::metrics::{Inventory, Metrics, Sample},
+};
+use serde_json::Value;
+use testbed::{control_plane::ControlPlane, users::User};
+use tokio::io::AsyncWriteExt;
+
+#[derive(Debug)]
+struct NoTokens;
+
+impl Inventory for NoTokens {
+    fn visit(&self, _: &mut dyn FnMut(Sample<'_>)) {}
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files of a kind below a directory, with their text.
+fn files(directory: &str, extension: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(repository().join(directory)).unwrap() {
+        let path = entry.unwrap().path();
+        let relative = path.strip_prefix(repository()).unwrap().to_owned();
+        if path.is_dir() && directory != "." {
+            found.extend(files(relative.to_str().unwrap(), extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push((relative, fs::read_to_string(path).unwrap()));
+        }
+    }
+    found
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut all = files(".", "md");
+    all.extend(files("docs", "md"));
+    all
+}
+
+/// The fenced blocks of a language.
+fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    let starts: Vec<_> = text.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
+    starts.into_iter().map(|start| text[start..].split("\n```").next().unwrap())
+}
+
+/// Asks the API server, as a person would with kubectl, whether it would take the manifest; nothing is stored.
+async fn would_be_taken(cluster: &ControlPlane, manifest: &str) -> Result<(), String> {
+    let mut kubectl = cluster.kubectl(&User::Admin).unwrap();
+    kubectl.args(["apply", "--server-side", "--dry-run=server", "-f", "-"]);
+    let mut child = kubectl
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(manifest.as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+#[tokio::test]
+async fn every_manifest_of_the_documentation_and_every_sample_is_taken_by_the_api_server() {
+    let cluster = ControlPlane::shared().await;
+    cluster.crd(&repository().join("crds")).await.unwrap();
+    let mut manifests = files("examples", "yaml");
+    for (path, text) in documents() {
+        manifests.extend(blocks(&text, "yaml").map(|block| (path.clone(), block.to_owned())));
+    }
+    assert!(manifests.len() >= 15, "only {} manifests were found", manifests.len());
+    let mut refusals = Vec::new();
+    for (path, manifest) in manifests {
+        if let Err(words) = would_be_taken(cluster, &manifest).await {
+            refusals.push(format!("{}: {words}\n{manifest}", path.display()));
+        }
+    }
+    assert!(refusals.is_empty(), "{}", refusals.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_manifest_with_a_mistake_would_be_found() {
+    let cluster = ControlPlane::shared().await;
+    cluster.crd(&repository().join("crds")).await.unwrap();
+    let mistaken =
+        "{apiVersion: apitoken.dev/v1alpha1, kind: ApiToken, metadata: {name: x}, spec: {providerRef: {nam: y}}}";
+    let words = would_be_taken(cluster, mistaken).await.unwrap_err();
+    assert!(words.contains("providerRef"), "{words}");
+}
+
+#[test]
+fn every_sample_token_finds_its_labelled_credentials_in_the_same_file() {
+    for (path, text) in files("examples/samples", "yaml") {
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let labelled = |object: &&Value| object["metadata"]["labels"]["apitoken.dev/role"] == "credentials";
+        let secrets: Vec<_> = objects.iter().filter(labelled).map(|secret| &secret["metadata"]["name"]).collect();
+        let tokens: Vec<_> = objects.iter().filter(|object| object["kind"] == "ApiToken").collect();
+        assert!(!tokens.is_empty(), "{} has no ApiToken", path.display());
+        for token in tokens {
+            let wanted = &token["spec"]["credentialsRef"]["name"];
+            assert!(secrets.contains(&wanted), "{}: no credentials {wanted}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_table_of_metrics_holds_the_names_and_types_that_are_served_and_no_others() {
+    let metrics = Metrics::new(Arc::new(NoTokens), true);
+    metrics.provider_request("p", Operation::Login, Ok(()), Duration::ZERO);
+    metrics.reconciled("idle", Duration::ZERO);
+    metrics.api_request("get", "secrets", "ok");
+    metrics.watch_failed("secrets");
+    metrics.gate_waiting("p", 0);
+    metrics.clock_offset("p", 0.0);
+    let text = metrics.encode();
+    let served: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned).collect();
+    let operations = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
+    let rows = operations.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`');
+        let known = name.starts_with("apitoken_") || name.starts_with("process_");
+        known.then(|| format!("{name} {}", cells.next().unwrap()))
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), served);
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    for (path, text) in documents() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = repository().join(&path).parent().unwrap().join(target);
+            assert!(file.exists(), "{} links to {target}, which is not there", path.display());
+        }
+    }
+}
