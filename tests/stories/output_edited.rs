@@ -124,7 +124,7 @@ async fn an_output_that_somebody_else_applies_with_the_same_content_is_left_in_p
     assert_eq!(ready(&now).expect("Ready").reason, "Issued", "{:?}", ready(&now));
     let output = scene.world.secrets().get("clusters").await.expect("an output");
     assert_eq!(output.metadata.resource_version, claimed.metadata.resource_version);
-    assert_eq!(scene.world.writes_of("clusters", &mark), 1, "one patch finds out that nothing has changed");
+    assert_eq!(scene.world.writes_of("clusters", mark), 1, "one patch finds out that nothing has changed");
 }
 
 /// Sets what it wants whenever the operator has set something else, as an admission webhook or a GitOps tool does.
@@ -163,7 +163,7 @@ async fn somebody_who_insists_on_another_label_gets_his_way_and_no_duel() {
     let last = scene.world.until_secret("clusters", "restored", |now| keys(now) == ["token"]).await;
     writer.abort();
     assert_eq!(last.labels().get("team").map(String::as_str), Some("platform"));
-    assert_eq!(scene.world.writes_of("clusters", &mark), 1);
+    assert_eq!(scene.world.writes_of("clusters", mark), 1);
 }
 
 #[tokio::test]
@@ -177,8 +177,8 @@ async fn somebody_who_fights_over_the_data_is_left_alone_and_told_of_but_a_new_t
     let contested = scene.world.not_ready("clusters", "OutputConflict").await;
     let message = &ready(&contested).expect("Ready").message;
     assert!(message.contains("--show-managed-fields"), "no remedy in {message:?}");
-    let writes = scene.world.writes_of("clusters", &mark);
-    assert!(writes <= 5, "{writes} writes are a duel");
+    let patches = scene.world.writes_of("clusters", mark);
+    assert!(patches <= 5, "{patches} patches are a duel");
     await_until("an Event", PATIENCE, async || {
         let events = scene.world.events("clusters").await;
         if events.iter().any(|reason| reason == "OutputConflict") { Ok(()) } else { Err(format!("{events:?}")) }

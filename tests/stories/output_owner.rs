@@ -1,5 +1,8 @@
 //! Whose an output is: Secrets that were there before, ApiTokens that want the same one, and names that change.
 
+use std::time::Duration;
+
+use apitoken_operator::api::ApiToken;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     ResourceExt,
@@ -109,4 +112,18 @@ async fn an_old_output_that_belongs_to_somebody_else_by_now_stays_when_the_outpu
     scene.world.looked_again("clusters").await;
     assert!(scene.world.all_data("clusters").await.is_some(), "a Secret that is not ours was removed");
     assert_eq!(scene.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_output_that_its_owner_has_made_immutable_is_not_called_good_when_its_token_is_not() {
+    let scene = Scene::new().await;
+    scene.palette.script(|script| script.lifetime = Duration::from_secs(9));
+    scene.issued("clusters", json!({})).await;
+    scene.world.patch_secret("clusters", json!({ "immutable": true })).await;
+    let not_good = |token: &ApiToken| ready(token).is_some_and(|one| one.status != "True");
+    let token = scene.world.until("clusters", "Ready is not True", not_good).await;
+    let message = &ready(&token).expect("Ready").message;
+    assert!(message.contains("clusters"), "which Secret? {message:?}");
+    scene.world.secrets().delete("clusters", &DeleteParams::default()).await.expect("deleted");
+    scene.world.ready("clusters").await;
 }

@@ -27,9 +27,9 @@ async fn labels_annotations_and_unrelated_keys_cost_no_call_and_no_write() {
     scene.world.looked_again("clusters").await;
     scene.world.ready("clusters").await;
     assert_eq!(scene.calls(), 1);
-    assert_eq!(scene.world.writes_of("clusters", &mark), 0, "the output");
-    assert_eq!(scene.world.writes_of(LOGIN, &mark), 0, "the credentials are the user's");
-    assert!(scene.world.writes_of(&session, &mark) <= 1, "at most the credentials' new resourceVersion is remembered");
+    assert_eq!(scene.world.writes_of("clusters", mark), 0, "the output");
+    assert_eq!(scene.world.writes_of(LOGIN, mark), 0, "the credentials are the user's");
+    assert!(scene.world.writes_of(&session, mark) <= 1, "at most the credentials' new resourceVersion is remembered");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_restarted_operator_that_finds_all_in_order_asks_nothing_and_writes_no
     scene.issued("newcomer", json!({})).await;
     let session = scene.world.session_name("clusters").await;
     assert_eq!(scene.palette.logins().len(), 2, "one for the newcomer");
-    assert_eq!(scene.world.writes_of("clusters", &mark) + scene.world.writes_of(&session, &mark), 0);
+    assert_eq!(scene.world.writes_of("clusters", mark) + scene.world.writes_of(&session, mark), 0);
 }
 
 #[tokio::test]
@@ -62,5 +62,5 @@ async fn a_restart_of_the_api_server_costs_no_call_and_no_write() {
     let token = scene.world.ready("clusters").await;
     assert_eq!(ready(&token).expect("Ready").reason, "Issued");
     assert_eq!(scene.calls(), 1);
-    assert_eq!(scene.world.writes_of("clusters", &mark) + scene.world.writes_of(&session, &mark), 0);
+    assert_eq!(scene.world.writes_of("clusters", mark) + scene.world.writes_of(&session, mark), 0);
 }

@@ -99,8 +99,8 @@ impl World {
     }
 
     /// How often the operator has written a Secret of this namespace since the mark.
-    pub fn writes_of(&self, secret: &str, mark: &testbed::audit::Mark) -> usize {
-        let events = self.cluster.audit().since(mark).expect("the audit log");
+    pub fn writes_of(&self, secret: &str, mark: testbed::audit::Mark) -> usize {
+        let events = self.cluster.audit().since(&mark).expect("the audit log");
         let by_operator = |event: &testbed::audit::AuditEvent| {
             event.user == User::Operator.name()
                 && event.resource == "secrets"

@@ -24,8 +24,7 @@ fn documented() -> Vec<Row> {
 }
 
 fn reported(token: &ApiToken) -> Row {
-    let all =
-        ["Ready", "Reconciling", "Stalled"].map(|kind| condition(token, kind).unwrap_or_else(|| panic!("no {kind}")));
+    let all = ["Ready", "Reconciling", "Stalled"].map(|kind| condition(token, kind).expect(kind));
     assert!(all.iter().all(|one| one.reason == all[0].reason), "the conditions disagree: {all:?}");
     assert!(all.iter().all(|one| one.observed_generation == token.metadata.generation));
     [all[0].reason.clone(), all[0].status.clone(), all[1].status.clone(), all[2].status.clone()]

@@ -65,19 +65,24 @@ async fn a_suspended_apitoken_without_a_token_spends_no_login() {
 #[tokio::test]
 async fn each_request_for_a_refresh_is_met_once_and_not_again_after_a_restart() {
     let mut scene = Scene::new().await;
+    scene.world.stop_operator().await;
+    scene.world.token("born-with-it", &scene.provider, LOGIN).await;
+    scene.world.ask_for_refresh("born-with-it", "before the login").await;
+    scene.world.start_operator().await;
+    scene.world.ready("born-with-it").await;
     scene.issued("clusters", json!({})).await;
     scene.world.ask_for_refresh("clusters", "first").await;
     scene.world.ask_for_refresh("clusters", "second").await;
     // At most one request a minute: this one waits until the login is a minute ago.
-    scene.palette.wait_for("the refresh", PATIENCE * 2, |all| all.len() > 1).await;
+    scene.palette.wait_for("the refresh", PATIENCE * 2, |all| all.len() > 2).await;
     let (newest, _) = scene.palette.newest_token(crate::scene::ACCOUNT).expect("a token");
     scene.world.until_secret("clusters", "the new token", |now| text(now, "token") == Some(&newest)).await;
-    assert_eq!(scene.palette.refreshes().len(), 1, "two requests within a minute are one");
+    assert_eq!(scene.palette.refreshes().len(), 1, "a login meets a request, and two within a minute are one");
     scene.world.stop_operator().await;
     scene.world.start_operator().await;
     scene.world.looked_again("clusters").await;
     scene.world.ready("clusters").await;
-    assert_eq!(scene.calls(), 2);
+    assert_eq!(scene.calls(), 3);
 }
 
 #[tokio::test]
