@@ -3,6 +3,9 @@
 //! No labels, annotations or managed fields are kept, only what decisions need. Nothing here reads or writes the
 //! cluster. What is not in here is unknown, not absent: the watches see only Secrets with the role label.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
