@@ -3,6 +3,7 @@
 //! No labels, annotations or managed fields are kept, only what decisions need. Nothing here reads or writes the
 //! cluster. What is not in here is unknown, not absent: the watches see only Secrets with the role label.
 
+mod inventory;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +12,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
-use super::metrics::{Inventory, Sample};
-use crate::{
-    token::{decide::LOOK_AGAIN, facts::Facts},
-};
-
-/// A renewal that should have happened so long ago is overdue.
-const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(60);
+use crate::token::{decide::LOOK_AGAIN, facts::Facts};
 
 /// Shared by all passes; holds nothing of any one pass.
 #[derive(Debug, Default)]
@@ -291,24 +286,6 @@ impl Index {
             inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()
         };
         gone.iter().flat_map(|key| self.remove_provider(key)).collect()
-    }
-}
-
-impl Inventory for Index {
-    fn visit(&self, f: &mut dyn FnMut(Sample<'_>)) {
-        let now = Timestamp::now();
-        for (key, token) in &self.lock().tokens {
-            let renew_at = token.reported.renew_at();
-            f(Sample {
-                namespace: &key.namespace,
-                name: &key.name,
-                ready: token.reported.is_ready(),
-                reason: token.reported.reason(),
-                expires_at: token.reported.expires_at(),
-                renew_at,
-                overdue: token.spec.suspend != Some(true) && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
-            });
-        }
     }
 }
 
