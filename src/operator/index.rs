@@ -213,16 +213,13 @@ impl Index {
             let same = old.uid == entry.uid && old.generation == entry.generation;
             if same {
                 entry.generation_seen_at = old.generation_seen_at;
-                entry.compiled = old.compiled.clone();
+                entry.compiled.clone_from(&old.compiled);
             }
             same
         });
+        let users = inner.users_of(&key).filter(|_| !unchanged);
         inner.providers.insert(key.clone(), Arc::new(entry));
-        let mut concerned = vec![Subject::Provider(key.clone())];
-        if !unchanged {
-            concerned.extend(inner.users_of(&key));
-        }
-        concerned
+        std::iter::once(Subject::Provider(key)).chain(users).collect()
     }
 
     pub fn remove_provider(&self, key: &ProviderKey) -> Vec<Subject> {
@@ -232,14 +229,14 @@ impl Index {
     }
 
     pub fn apply_namespace(&self, name: String, labels: BTreeMap<String, String>) -> Vec<Subject> {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let namespaces = inner.namespaces.get_or_insert_default();
         if namespaces.get(&name) == Some(&labels) {
             return Vec::new();
         }
-        namespaces.insert(name.clone(), labels);
-        let concerned = inner.tokens.keys().filter(|key| key.namespace == name);
-        concerned.cloned().map(Subject::Token).collect()
+        let concerned = inner.tokens.keys().filter(|key| key.namespace == name).cloned().map(Subject::Token).collect();
+        namespaces.insert(name, labels);
+        concerned
     }
 
     pub fn remove_namespace(&self, name: &str) {

@@ -34,8 +34,8 @@ fn a_refusal_counts_for_all_who_use_the_same_values_at_the_same_place() {
 
 #[test]
 fn only_a_refusal_of_credentials_is_remembered() {
-    let rejections = Rejections::default();
     use FailureClass::*;
+    let rejections = Rejections::default();
     for class in [SessionOver, RateLimited, Transient, Misconfigured] {
         rejections.remember(&record(class, 100), &key("a"));
     }

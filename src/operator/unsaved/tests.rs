@@ -1,5 +1,6 @@
 use super::*;
 
+#[expect(clippy::unnecessary_wraps, reason = "as it stands in what was read")]
 fn version(resource_version: &str) -> Option<Version> {
     Some(Version { uid: "uid".to_owned(), resource_version: resource_version.to_owned() })
 }
