@@ -81,14 +81,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let health = Health::new(move || alive.alive(k8s_openapi::jiff::Timestamp::now()));
     let serving = CancellationToken::new();
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "started");
-    let served = tokio::spawn(server.serve(metrics, health.clone(), serving.clone()));
+    let answering = tokio::spawn(server.serve(metrics, health.clone(), serving.clone()));
     stop_on_signal(stopping)?;
 
     let progress = watch::start(&operator, &client, &namespaces);
     controller::run(operator, woken, progress, schedule, health).await;
     serving.cancel();
     // The server has a deadline of its own.
-    let _ = served.await;
+    let _ = answering.await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Who writes into our outputs again and again. Giving way for a while costs less than a duel without an end.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard},

@@ -182,7 +182,7 @@ async fn store_answer(
             return Ok(());
         }
         Answer::Failed(failure) => {
-            let record = record_of(operator, pass, route, call.operation, failure);
+            let record = record_of(operator, pass, route, call.operation, &failure);
             operator.rejections.remember(&record, &pass.key);
             session.failed(call.operation, record, seen)
         }
@@ -242,7 +242,13 @@ fn note_success(
     }
 }
 
-fn record_of(operator: &Operator, pass: &Pass, route: &Route, operation: Operation, failure: Failure) -> FailureRecord {
+fn record_of(
+    operator: &Operator,
+    pass: &Pass,
+    route: &Route,
+    operation: Operation,
+    failure: &Failure,
+) -> FailureRecord {
     // The API server keeps whole seconds; a fraction would make every comparison with it fail.
     let now = schedule::whole_seconds(operator.now());
     let blank = blank_record(pass, route);
@@ -271,7 +277,7 @@ fn record_of(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
         at: now,
         next_at: schedule::next_attempt(&attempt),
         reason: reason_of(failure.class).to_owned(),
-        message: explained(pass, &failure),
+        message: explained(pass, failure),
         ..blank
     }
 }

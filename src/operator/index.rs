@@ -3,21 +3,19 @@
 //! No labels, annotations or managed fields are kept, only what decisions need. Nothing here reads or writes the
 //! cluster. What is not in here is unknown, not absent: the watches see only Secrets with the role label.
 
+mod inventory;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use super::entry::{Key, ProviderEntry, ProviderKey, SecretEntry, SecretRole, Subject, TokenEntry};
-use super::metrics::{Inventory, Sample};
-use crate::{
-    token::{decide::LOOK_AGAIN, facts::Facts},
-};
-
-/// A renewal that should have happened so long ago is overdue.
-const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(60);
+use crate::token::{decide::LOOK_AGAIN, facts::Facts};
 
 /// Shared by all passes; holds nothing of any one pass.
 #[derive(Debug, Default)]
@@ -215,16 +213,13 @@ impl Index {
             let same = old.uid == entry.uid && old.generation == entry.generation;
             if same {
                 entry.generation_seen_at = old.generation_seen_at;
-                entry.compiled = old.compiled.clone();
+                entry.compiled.clone_from(&old.compiled);
             }
             same
         });
+        let users = inner.users_of(&key).filter(|_| !unchanged);
         inner.providers.insert(key.clone(), Arc::new(entry));
-        let mut concerned = vec![Subject::Provider(key.clone())];
-        if !unchanged {
-            concerned.extend(inner.users_of(&key));
-        }
-        concerned
+        std::iter::once(Subject::Provider(key)).chain(users).collect()
     }
 
     pub fn remove_provider(&self, key: &ProviderKey) -> Vec<Subject> {
@@ -234,14 +229,14 @@ impl Index {
     }
 
     pub fn apply_namespace(&self, name: String, labels: BTreeMap<String, String>) -> Vec<Subject> {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let namespaces = inner.namespaces.get_or_insert_default();
         if namespaces.get(&name) == Some(&labels) {
             return Vec::new();
         }
-        namespaces.insert(name.clone(), labels);
-        let concerned = inner.tokens.keys().filter(|key| key.namespace == name);
-        concerned.cloned().map(Subject::Token).collect()
+        let concerned = inner.tokens.keys().filter(|key| key.namespace == name).cloned().map(Subject::Token).collect();
+        namespaces.insert(name, labels);
+        concerned
     }
 
     pub fn remove_namespace(&self, name: &str) {
@@ -288,24 +283,6 @@ impl Index {
             inner.providers.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect()
         };
         gone.iter().flat_map(|key| self.remove_provider(key)).collect()
-    }
-}
-
-impl Inventory for Index {
-    fn visit(&self, f: &mut dyn FnMut(Sample<'_>)) {
-        let now = Timestamp::now();
-        for (key, token) in &self.lock().tokens {
-            let renew_at = token.reported.renew_at();
-            f(Sample {
-                namespace: &key.namespace,
-                name: &key.name,
-                ready: token.reported.is_ready(),
-                reason: token.reported.reason(),
-                expires_at: token.reported.expires_at(),
-                renew_at,
-                overdue: token.spec.suspend != Some(true) && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
-            });
-        }
     }
 }
 

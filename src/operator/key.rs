@@ -18,8 +18,10 @@ const DATA_KEY: &str = "key";
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("cannot {verb} Secret {namespace}/{KEY_SECRET}, which holds the operator's key: {problem}; grant get \
-        and create on secrets there (examples/rbac.yaml)")]
+    #[error(
+        "cannot {verb} Secret {namespace}/{KEY_SECRET}, which holds the operator's key: {problem}; grant get \
+        and create on secrets there (examples/rbac.yaml)"
+    )]
     Api { verb: &'static str, namespace: String, problem: String },
     #[error(
         "Secret {0}/{KEY_SECRET} does not hold 32 bytes under {DATA_KEY:?}: delete it, and it is made anew (each ApiToken logs in once more)"

@@ -174,9 +174,9 @@ impl Projection {
     }
 
     fn token_patch(&self, resource_version: &str) -> Value {
-        let mut patch = vec![at_version(resource_version), add("/data", json!(self.encoded()))];
+        let mut patch = vec![at_version(resource_version), add("/data", &json!(self.encoded()))];
         for key in [EXPIRES_AT, ISSUED_AT, REVISION] {
-            patch.push(add(&format!("/metadata/annotations/{}", escaped(key)), json!(self.annotations[key])));
+            patch.push(add(&format!("/metadata/annotations/{}", escaped(key)), &json!(self.annotations[key])));
         }
         Value::Array(patch)
     }
@@ -184,7 +184,7 @@ impl Projection {
     fn whole_patch(&self, found: &ObjectMeta) -> Value {
         let mut patch = vec![
             at_version(found.resource_version.as_deref().unwrap_or_default()),
-            add("/data", json!(self.encoded())),
+            add("/data", &json!(self.encoded())),
         ];
         let (old_labels, old_annotations) = formerly_managed(found);
         keyed(&mut patch, "labels", found.labels.as_ref(), &self.labels, &old_labels);
@@ -195,7 +195,7 @@ impl Projection {
             owners.push(self.owner.clone());
         }
         if owners != before {
-            patch.push(add("/metadata/ownerReferences", json!(owners)));
+            patch.push(add("/metadata/ownerReferences", &json!(owners)));
         }
         Value::Array(patch)
     }
@@ -231,16 +231,16 @@ fn keyed(
     wanted: &BTreeMap<String, String>,
     formerly: &BTreeSet<String>,
 ) {
-    let path = |key: &str| format!("/metadata/{field}/{}", escaped(key));
+    let place_of = |key: &str| format!("/metadata/{field}/{}", escaped(key));
     if found.is_none() {
-        patch.push(add(&format!("/metadata/{field}"), json!({})));
+        patch.push(add(&format!("/metadata/{field}"), &json!({})));
     }
     let there = |key: &str| found.and_then(|found| found.get(key));
     for key in formerly.iter().filter(|key| !wanted.contains_key(*key) && there(key).is_some()) {
-        patch.push(json!({ "op": "remove", "path": path(key) }));
+        patch.push(json!({ "op": "remove", "path": place_of(key) }));
     }
     for (key, value) in wanted.iter().filter(|(key, value)| there(key) != Some(value)) {
-        patch.push(add(&path(key), json!(value)));
+        patch.push(add(&place_of(key), &json!(value)));
     }
 }
 
@@ -261,7 +261,7 @@ fn at_version(resource_version: &str) -> Value {
     json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": resource_version })
 }
 
-fn add(path: &str, value: Value) -> Value {
+fn add(path: &str, value: &Value) -> Value {
     json!({ "op": "add", "path": path, "value": value })
 }
 

@@ -3,6 +3,9 @@
 //! Times are wall-clock times, so that a machine that was suspended finds at its next tick what became due meanwhile.
 //! One subject never runs twice at once: what happens during a pass makes it due again at its end.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};

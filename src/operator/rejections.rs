@@ -4,6 +4,9 @@
 //! Keyed by where they are sent and by the keyed hash of their values, so that a wrong password is tried once, however
 //! many ApiTokens and Secrets repeat it. The sessions remember it across restarts; this is their sum in memory.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard},

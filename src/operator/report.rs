@@ -38,25 +38,22 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
         let failure = done.asked.last().and_then(|asked| asked.failure.as_ref());
         let reason = done.status.as_ref().map_or("", |(_, new)| reason_of(new));
         let next = done.until.map(|at| at.to_string()).unwrap_or_default();
-        match failure {
-            Some((class, message)) => {
-                let class = format!("{class:?}");
-                tracing::warn!(
-                    namespace,
-                    name,
-                    operation,
-                    class,
-                    failure = message,
-                    reason,
-                    next,
-                    duration_ms,
-                    "provider failed"
-                );
-            }
-            None => {
-                let projected = done.projected;
-                tracing::info!(namespace, name, operation, projected, reason, next, duration_ms, "pass done");
-            }
+        if let Some((class, message)) = failure {
+            let class = format!("{class:?}");
+            tracing::warn!(
+                namespace,
+                name,
+                operation,
+                class,
+                failure = message,
+                reason,
+                next,
+                duration_ms,
+                "provider failed"
+            );
+        } else {
+            let projected = done.projected;
+            tracing::info!(namespace, name, operation, projected, reason, next, duration_ms, "pass done");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Answers that a provider has given and that could not be stored yet. Losing one can cost a refresh token, so it is
 //! kept until it is stored, or until somebody else has written the session. Empty as long as the API server works.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard},

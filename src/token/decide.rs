@@ -249,6 +249,7 @@ fn token_is_due(case: &Case<'_>) -> Option<Next> {
     Some(case.held_by_failed_refresh().map_or_else(|| case.refresh(true), Next::Wait))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a rule, and the one that always has an answer")]
 fn token_is_fresh(case: &Case<'_>) -> Option<Next> {
     Some(Next::Wait(case.until_another_rule_answers()))
 }

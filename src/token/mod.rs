@@ -9,4 +9,4 @@ pub mod decide;
 pub mod status;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

@@ -39,21 +39,17 @@ impl Feed for Tokens {
 
     fn apply(&self, object: Self::Object) -> (Option<Key>, Vec<Subject>) {
         let key = Key::of(object.meta());
-        match object.0 {
-            Ok(token) => {
-                let entry = TokenEntry::read(token, self.operator.now());
-                (Some(key.clone()), self.operator.index.apply_token(key, entry))
-            }
-            Err(_) => {
-                // Its text may quote the object; the API server's own validation says more.
-                tracing::warn!(
-                    namespace = key.namespace,
-                    name = key.name,
-                    "this ApiToken cannot be read; are the CRDs up to date?"
-                );
-                (Some(key), Vec::new())
-            }
-        }
+        let Ok(token) = object.0 else {
+            // Its text may quote the object; the API server's own validation says more.
+            tracing::warn!(
+                namespace = key.namespace,
+                name = key.name,
+                "this ApiToken cannot be read; are the CRDs up to date?"
+            );
+            return (Some(key), Vec::new());
+        };
+        let entry = TokenEntry::read(token, self.operator.now());
+        (Some(key.clone()), self.operator.index.apply_token(key, entry))
     }
 
     fn delete(&self, object: Self::Object) -> Vec<Subject> {

@@ -192,7 +192,9 @@ async fn drive<F: Feed>(
         };
         // Before the first lists are complete nobody is woken: then everybody is.
         if progress.is_complete() {
-            concerned.into_iter().for_each(|subject| operator.wake(subject));
+            for subject in concerned {
+                operator.wake(subject);
+            }
         }
     }
 }

@@ -223,13 +223,10 @@ fn a_session_that_was_refused_is_over_but_its_token_stays() {
 #[test]
 fn an_intent_is_settled_by_the_answer_that_it_waited_for() {
     use Operation::{Login, Refresh};
-    let outcome = |intended, session: fn(Session) -> Session| {
-        let facts = session(session_with(intended)).facts;
+    let outcome = |intended, answer: fn(Session) -> Session| {
+        let facts = answer(session().intending(intent(intended))).facts;
         (facts.intent.is_some(), facts.issued.unwrap().over)
     };
-    fn session_with(intended: Operation) -> Session {
-        session().intending(intent(intended))
-    }
     let granted = |operation: Operation| match operation {
         Login => |session: Session| session.granted(grant(HOUR), of(Login)),
         Refresh => |session: Session| session.granted(grant(HOUR), of(Refresh)),

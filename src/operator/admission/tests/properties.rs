@@ -140,6 +140,7 @@ impl Run {
         Ok(())
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "a count fits into 32 bits")]
     fn check_rate(&self, of: impl Fn(usize) -> bool, per_second: u32, burst: u32) -> Result<(), TestCaseError> {
         let times: Vec<Instant> =
             self.admitted_at.iter().filter(|(provider, _)| of(*provider)).map(|at| at.1).collect();

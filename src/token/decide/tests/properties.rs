@@ -126,7 +126,7 @@ proptest! {
             let issued = facts.issued.as_ref().unwrap();
             let refresh = scene.provider().definition.refresh.as_ref().unwrap();
             prop_assert!(!issued.over);
-            prop_assert!(!facts.intent.as_ref().is_some_and(|intent| intent.operation == Operation::Refresh));
+            prop_assert!(facts.intent.as_ref().is_none_or(|intent| intent.operation != Operation::Refresh));
             prop_assert!(issued.session_expires_at.is_none_or(|end| now() < end));
             prop_assert_eq!(&issued.provider_fingerprint, &scene.provider().fingerprint);
             prop_assert_eq!(intent.is_some(), refresh.reuse == Reuse::OneTime);

@@ -257,7 +257,7 @@ fn the_output_holds_the_sessions_token_whatever_is_asked_of_the_provider() {
     use OutputStep::{Keep, Project};
     let absent = |scene: Scene| scene.with(|it| it.output.secret = Seen::Absent);
     let fresh = || Scene::issued(tenovos());
-    for (story, scene, expected) in [
+    for (story, scene, expected) in vec![
         ("it holds it", fresh(), Keep),
         ("there is no token yet", Scene::new(tenovos()), Keep),
         ("deleted by somebody", absent(fresh()), Project),

@@ -1,0 +1,86 @@
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+
+const ORIGIN: &str = "https://api.example.com";
+
+fn record(class: FailureClass, at: i64) -> FailureRecord {
+    FailureRecord {
+        class,
+        count: 1,
+        at: Timestamp::from_second(at).unwrap(),
+        next_at: Timestamp::from_second(at + 3600).unwrap(),
+        reason: "CredentialsRejected".to_owned(),
+        message: format!("refused at {at}"),
+        provider_fingerprint: "provider".to_owned(),
+        credentials_fingerprint: Some("values".to_owned()),
+        origin: ORIGIN.to_owned(),
+        spec_mark: "1".to_owned(),
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new("web", name)
+}
+
+#[test]
+fn a_refusal_counts_for_all_who_use_the_same_values_at_the_same_place() {
+    let rejections = Rejections::default();
+    rejections.remember(&record(FailureClass::Rejected, 100), &key("a"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("b")).unwrap().message, "refused at 100");
+    assert_eq!(rejections.of(ORIGIN, "other values", &key("b")), None);
+    assert_eq!(rejections.of("https://elsewhere.example.com", "values", &key("b")), None);
+}
+
+#[test]
+fn only_a_refusal_of_credentials_is_remembered() {
+    use FailureClass::*;
+    let rejections = Rejections::default();
+    for class in [SessionOver, RateLimited, Transient, Misconfigured] {
+        rejections.remember(&record(class, 100), &key("a"));
+    }
+    rejections.remember(&FailureRecord { credentials_fingerprint: None, ..record(Rejected, 100) }, &key("a"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("a")), None);
+}
+
+#[test]
+fn the_newest_attempt_counts_in_whatever_order_sessions_are_read() {
+    let rejections = Rejections::default();
+    for at in [200, 300, 100] {
+        rejections.remember(&record(FailureClass::Rejected, at), &key("a"));
+    }
+    assert_eq!(rejections.of(ORIGIN, "values", &key("a")).unwrap().message, "refused at 300");
+}
+
+#[test]
+fn who_was_held_back_is_told_when_the_values_are_accepted() {
+    let rejections = Rejections::default();
+    rejections.remember(&record(FailureClass::Rejected, 100), &key("a"));
+    let _ = rejections.of(ORIGIN, "values", &key("b"));
+    assert!(!rejections.is_accepted(ORIGIN, "values"));
+    assert_eq!(rejections.accept(ORIGIN, "values"), [key("a"), key("b")].into());
+    assert!(rejections.is_accepted(ORIGIN, "values"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("b")), None);
+    assert!(rejections.accept(ORIGIN, "values").is_empty(), "told once");
+}
+
+#[test]
+fn a_refusal_ends_an_acceptance() {
+    let rejections = Rejections::default();
+    rejections.accept(ORIGIN, "values");
+    rejections.remember(&record(FailureClass::Rejected, 100), &key("a"));
+    assert!(!rejections.is_accepted(ORIGIN, "values"));
+}
+
+#[test]
+fn what_nobody_has_renewed_for_a_week_is_forgotten() {
+    let rejections = Rejections::default();
+    rejections.remember(&record(FailureClass::Rejected, 0), &key("a"));
+    let week = 7 * 24 * 3600;
+    let other =
+        |at| FailureRecord { credentials_fingerprint: Some("other".to_owned()), ..record(FailureClass::Rejected, at) };
+    rejections.remember(&other(3600 + week - 1), &key("b"));
+    assert!(rejections.of(ORIGIN, "values", &key("a")).is_some());
+    rejections.remember(&other(3600 + week), &key("b"));
+    assert!(rejections.of(ORIGIN, "values", &key("a")).is_none());
+}

@@ -1,0 +1,56 @@
+use super::*;
+
+#[expect(clippy::unnecessary_wraps, reason = "as it stands in what was read")]
+fn version(resource_version: &str) -> Option<Version> {
+    Some(Version { uid: "uid".to_owned(), resource_version: resource_version.to_owned() })
+}
+
+fn answer() -> Session {
+    let mut session = Session::default();
+    session.facts.handled_request = Some("the answer".to_owned());
+    session
+}
+
+fn read(at: Option<Version>) -> Stored {
+    Stored { at, session: Session::default() }
+}
+
+fn is_answered(unsaved: &Unsaved, at: Option<Version>) -> bool {
+    unsaved.answer_to("token", &read(at)).is_some_and(|session| session.facts.handled_request.is_some())
+}
+
+#[test]
+fn an_answer_is_offered_until_it_is_stored() {
+    let unsaved = Unsaved::default();
+    unsaved.keep("token", version("7"), answer());
+    assert!(unsaved.has("token") && !unsaved.has("other"));
+    assert!(is_answered(&unsaved, version("7")));
+    assert!(is_answered(&unsaved, version("7")), "asked once more, it is still there");
+    unsaved.forget("token");
+    assert!(!unsaved.has("token") && !is_answered(&unsaved, version("7")));
+}
+
+#[test]
+fn an_answer_to_a_first_login_waits_for_a_session_that_is_not_there() {
+    let unsaved = Unsaved::default();
+    unsaved.keep("token", None, answer());
+    assert!(is_answered(&unsaved, None));
+}
+
+#[test]
+fn an_answer_that_no_longer_follows_from_what_is_stored_is_dropped() {
+    for now in [version("8"), None, Some(Version { uid: "another".to_owned(), resource_version: "7".to_owned() })] {
+        let unsaved = Unsaved::default();
+        unsaved.keep("token", version("7"), answer());
+        assert!(!is_answered(&unsaved, now));
+        assert!(!unsaved.has("token"));
+    }
+}
+
+#[test]
+fn a_newer_answer_takes_the_place_of_an_older_one() {
+    let unsaved = Unsaved::default();
+    unsaved.keep("token", version("7"), answer());
+    unsaved.keep("token", version("8"), answer());
+    assert!(is_answered(&unsaved, version("8")));
+}
