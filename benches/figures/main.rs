@@ -5,6 +5,7 @@
 //! another build. It measures and prints; it fails only when something cannot be measured, never over a target.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
 
+mod asked;
 mod crowd;
 mod idle;
 mod latency;
@@ -83,7 +84,10 @@ fn release() -> Result<PathBuf> {
     eprintln!("building the release binary (some minutes when it is not there yet)");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "-p", "apitoken-operator", "--bin", "apitoken-operator"]).current_dir(root).status()?;
+    let built = Command::new(cargo)
+        .args(["build", "--release", "-p", "apitoken-operator", "--bin", "apitoken-operator"])
+        .current_dir(root)
+        .status()?;
     ensure!(built.success(), "cargo build --release: {built}");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     Ok(target.join("release/apitoken-operator"))
