@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 /// Cores and model of the processor, memory, load.
 pub fn description() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let cores = cores();
     let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let memory = first_value("/proc/meminfo", "MemTotal").unwrap_or_default();
     format!("{cores} cores ({model}), {memory}, load at the start {}", load())
@@ -22,6 +22,10 @@ pub fn load() -> String {
 pub fn peak_rss_kib(pid: u32) -> Result<u64> {
     let value = first_value(&format!("/proc/{pid}/status"), "VmHWM").context("no VmHWM: the operator has ended")?;
     Ok(value.trim_end_matches(" kB").parse()?)
+}
+
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// CPU time of the whole machine that was not idle, all cores together, since its start.

@@ -5,6 +5,7 @@
 //! another build. It measures and prints; it fails only when something cannot be measured, never over a target.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
 
+mod asked;
 mod crowd;
 mod idle;
 mod latency;

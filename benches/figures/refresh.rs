@@ -1,13 +1,13 @@
 //! What a steady refresh costs: requests to the API server and to the provider, CPU time, connections.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 use testbed::vendors::Operation;
 
 use crate::{
-    machine,
+    asked, machine,
     table::{Figure, each, mebibytes},
     world::World,
 };
@@ -39,7 +39,7 @@ pub async fn measure(binary: &Path) -> Result<Vec<Figure>> {
     let cpu = world.operator()?.cpu_time()?.saturating_sub(cpu);
     let busy = machine::busy()?.saturating_sub(busy);
     let calls = world.vendor.history();
-    let asked = world.asked(&mark)?;
+    let asked = world.asked(mark)?;
     let rss = world.operator()?.rss_kib()?;
 
     ensure!(calls.iter().all(|call| call.operation == Operation::Refresh), "not every call was a refresh");
@@ -50,10 +50,11 @@ pub async fn measure(binary: &Path) -> Result<Vec<Figure>> {
     let reads = asked.iter().filter(|event| event.verb == "get").count();
     let lists = asked.iter().filter(|event| event.verb == "list").count();
     let how = format!("{refreshed} refreshes of {TOKENS} tokens in {} s; Tenovos preset over HTTPS", WINDOW.as_secs());
-    let load =
-        format!("/proc/PID/stat over {how}; {:.0} % of 2 cores busy", busy.as_secs_f64() / WINDOW.as_secs_f64() * 50.0);
+    let share = 100.0 * busy.as_secs_f64() / (WINDOW.as_secs_f64() * each(machine::cores(), 1));
+    let load = format!("/proc/PID/stat over {how}; the machine's cores were {share:.0} % busy");
     Ok(vec![
-        Figure::new("API writes for a refresh", each(writes, refreshed), "", by_verb(&asked, refreshed)).at_most(3.05),
+        Figure::new("API writes for a refresh", each(writes, refreshed), "", asked::by_verb(&asked, refreshed))
+            .at_most(3.05),
         Figure::new("API reads (named) for a refresh", each(reads, refreshed), "", format!("audit log; {how}"))
             .at_most(2.05),
         Figure::new("API lists in the window", each(lists, 1), "", "audit log, operator's user").at_most(0.0),
@@ -69,7 +70,7 @@ pub async fn measure(binary: &Path) -> Result<Vec<Figure>> {
             "connections to the provider",
             each(usize::try_from(world.vendor.connections_accepted())?, 1),
             "",
-            "accepted by the vendor since the operator's start; idle ones kept: 8",
+            "accepted by the vendor since the operator's start; idle ones kept: 16",
         ),
         Figure::new("RSS while refreshing", mebibytes(rss), "MiB", how),
     ])
@@ -77,15 +78,4 @@ pub async fn measure(binary: &Path) -> Result<Vec<Figure>> {
 
 fn is_read(verb: &str) -> bool {
     matches!(verb, "get" | "list" | "watch")
-}
-
-fn by_verb(asked: &[testbed::audit::AuditEvent], refreshed: usize) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for event in asked {
-        let what = [event.verb.as_str(), event.resource.as_str(), event.subresource.as_str()];
-        let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        *counts.entry(what).or_default() += 1;
-    }
-    let each = counts.into_iter().map(|(what, count)| format!("{what} {:.2}", each(count, refreshed)));
-    format!("audit log, operator's user: {}", each.collect::<Vec<_>>().join(", "))
 }

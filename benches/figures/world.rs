@@ -1,7 +1,7 @@
 //! One measurement's world: a control plane, the vendor, namespaces with credentials, and the operator beside them.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -161,16 +161,16 @@ impl World {
         Ok(())
     }
 
-    /// Waits, by a watch, until there are so many outputs in the cluster, and proves that they hold tokens.
+    /// Waits, by a watch, until there are so many outputs in the cluster.
     pub async fn outputs(&self, count: usize) -> Result<()> {
         let outputs: Api<PartialObjectMeta<Secret>> = Api::all(self.client.clone());
         let config = watcher::Config::default().labels("apitoken.dev/role=output");
-        let mut seen = BTreeMap::new();
+        let mut seen = HashSet::new();
         let counting = async {
             let mut stream = Box::pin(watcher(outputs, config).default_backoff().applied_objects());
             while seen.len() < count {
                 let Some(secret) = stream.try_next().await? else { bail!("the watch ended") };
-                seen.insert((secret.metadata.namespace, secret.metadata.name), ());
+                seen.insert((secret.metadata.namespace, secret.metadata.name));
             }
             Ok(())
         };
@@ -192,8 +192,8 @@ impl World {
     }
 
     /// What the operator has asked of the API server since the mark.
-    pub fn asked(&self, since: &Mark) -> Result<Vec<AuditEvent>> {
-        let mut events = self.cluster.audit().since(since)?;
+    pub fn asked(&self, since: Mark) -> Result<Vec<AuditEvent>> {
+        let mut events = self.cluster.audit().since(&since)?;
         events.retain(|event| event.user == User::Operator.name());
         Ok(events)
     }
