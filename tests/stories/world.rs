@@ -134,7 +134,7 @@ impl World {
 
     pub async fn secret(&self, name: &str, role: Option<&str>, data: &[(&str, &str)]) {
         let data: BTreeMap<_, _> = data.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let labels = role.map(|role| json!({ "apitoken.dev/role": role })).unwrap_or_else(|| json!({}));
+        let labels = role.map_or_else(|| json!({}), |role| json!({ "apitoken.dev/role": role }));
         let secret = json!({ "metadata": { "name": name, "labels": labels }, "stringData": data });
         let secret = serde_json::from_value(secret).expect("a Secret");
         self.secrets().create(&PostParams::default(), &secret).await.expect("the Secret is made");
