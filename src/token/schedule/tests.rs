@@ -176,9 +176,9 @@ proptest! {
         let cap = match class {
             FailureClass::Rejected => 32 * HOUR,
             FailureClass::Misconfigured => 15 * MINUTE,
+            FailureClass::RateLimited => 2 * MINUTE,
             // With jitter the longest wait is half of its base at least.
-            FailureClass::RateLimited => MINUTE,
-            _ => MINUTE / 2,
+            FailureClass::Transient | FailureClass::SessionOver => MINUTE / 2,
         };
         prop_assert!(wait(count + 1) >= wait(count).min(cap));
     }
