@@ -130,7 +130,7 @@ pub async fn report(
     let target = Target { verb: "patch", resource: "apitokens/status", namespace, name };
     let params = patch_params();
     let call = || tokens.patch_status(name, &params, &patch);
-    let written = operator.cluster.call(pass.urgency(), target, call).await?;
+    let written = operator.cluster.call(Urgency::Report, target, call).await?;
     operator.index.apply_token(pass.key.clone(), TokenEntry::read(written, now));
     Ok(true)
 }
@@ -156,12 +156,12 @@ pub async fn report_provider(
         let api: Api<TokenProvider> = Api::namespaced(client, namespace);
         let target = Target { verb: "patch", resource: "tokenproviders/status", namespace, name };
         let call = || api.patch_status(name, &params, &patch);
-        operator.cluster.call(Urgency::FirstIssue, target, call).await.map(drop)?;
+        operator.cluster.call(Urgency::Report, target, call).await.map(drop)?;
     } else {
         let api: Api<ClusterTokenProvider> = Api::all(client);
         let target = Target { verb: "patch", resource: "clustertokenproviders/status", namespace, name };
         let call = || api.patch_status(name, &params, &patch);
-        operator.cluster.call(Urgency::FirstIssue, target, call).await.map(drop)?;
+        operator.cluster.call(Urgency::Report, target, call).await.map(drop)?;
     }
     Ok(true)
 }

@@ -15,12 +15,15 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 const IN_FLIGHT: usize = 32;
 /// First issues leave these to renewals, which have something to lose.
 const KEPT_FOR_RENEWALS: usize = 8;
+/// Reports take no more than these: pods wait for Secrets, and in a crowd a status can come later.
+const REPORTS_IN_FLIGHT: usize = 6;
 
-/// Whether a valid token depends on the call.
+/// What depends on the call: a valid token, a first one, or nothing but what people see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
     Renewal,
     FirstIssue,
+    Report,
 }
 
 /// What is called, for messages and metrics.
@@ -54,6 +57,7 @@ pub struct Cluster {
     pub client: Client,
     in_flight: Semaphore,
     first_issues: Semaphore,
+    reports: Semaphore,
     metrics: Arc<Metrics>,
 }
 
@@ -64,6 +68,7 @@ impl Cluster {
             client,
             in_flight: Semaphore::new(IN_FLIGHT),
             first_issues: Semaphore::new(IN_FLIGHT - KEPT_FOR_RENEWALS),
+            reports: Semaphore::new(REPORTS_IN_FLIGHT),
             metrics,
         }
     }
@@ -79,9 +84,10 @@ impl Cluster {
         call: impl FnOnce() -> F,
     ) -> Result<T, ApiError> {
         let closed = "invariant: the semaphores are never closed";
-        let _first = match urgency {
-            Urgency::FirstIssue => Some(self.first_issues.acquire().await.expect(closed)),
+        let _of_its_kind = match urgency {
             Urgency::Renewal => None,
+            Urgency::FirstIssue => Some(self.first_issues.acquire().await.expect(closed)),
+            Urgency::Report => Some(self.reports.acquire().await.expect(closed)),
         };
         let _permit = self.in_flight.acquire().await.expect(closed);
         let answer = tokio::time::timeout(DEADLINE, Box::pin(call())).await;
