@@ -31,8 +31,10 @@ use crate::{
 /// A refused refresh is followed by one login; each needs a read at most. More steps mean that the world moves faster
 /// than the pass: it starts again.
 const MOST_STEPS: usize = 12;
-/// What was read longer ago than this is read again before the provider is asked.
+/// What was read longer ago than this counts before a request only if the watches have shown no change since.
 const STILL_FRESH: Duration = Duration::from_millis(250);
+/// What was read longer ago than this is read again before the provider is asked: a watch can die silently.
+const STALE: Duration = Duration::from_secs(10);
 /// The deadline of a first issue, for the order in which the gate admits.
 const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
@@ -130,12 +132,12 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
             }
             (Next::Call(call), Some(route)) => match &permit {
                 // Admitted: what was read is either fresh or read again, and still says so.
-                Some(admitted) if admitted.may_send(pass, call) => {
+                Some(admitted) if admitted.may_send(operator, pass, call) => {
                     done.asked.push(Box::pin(exchange::exchange(operator, pass, &route, call)).await?);
                     observe::remember_rejection(operator, pass);
                     permit = None;
                 }
-                Some(admitted) if !admitted.fresh(pass) => {
+                Some(admitted) if !admitted.fresh(operator, pass) => {
                     if !look_again(operator, pass, wants_credentials(&route, call)).await? {
                         return Ok(None);
                     }
@@ -260,15 +262,16 @@ async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) 
 
 impl Admitted {
     /// What the pass has read can still be relied on.
-    fn fresh(&self, pass: &Pass) -> bool {
-        pass.read_at.is_some_and(|read| read >= self.at || self.waited < STILL_FRESH)
+    fn fresh(&self, operator: &Operator, pass: &Pass) -> bool {
+        let Some(read) = pass.read_at else { return false };
+        read >= self.at || self.waited < STILL_FRESH || read.elapsed() < STALE && observe::is_current(operator, pass)
     }
 
-    fn may_send(&self, pass: &Pass, call: Call) -> bool {
+    fn may_send(&self, operator: &Operator, pass: &Pass, call: Call) -> bool {
         let has_credentials = pass.credentials.is_some()
             || matches!(pass.seen.credentials, CredentialsView::NotNeeded)
             || !pass.route.as_ref().is_some_and(|route| wants_credentials(route, call));
-        self.fresh(pass) && has_credentials
+        self.fresh(operator, pass) && has_credentials
     }
 }
 

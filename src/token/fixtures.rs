@@ -104,6 +104,7 @@ impl Scene {
             session: Seen::Absent,
             output: OutputView { plan: Some(plan), secret: Seen::Absent, leftovers: Vec::new() },
             rejection: None,
+            accepted: false,
             interrupted: None,
         })
     }

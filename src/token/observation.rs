@@ -28,6 +28,8 @@ pub struct Observation {
     pub output: OutputView,
     /// What is remembered of these credentials at this provider, by whichever ApiToken they were tried.
     pub rejection: Option<Rejection>,
+    /// A login with these credentials has succeeded at this origin since the process started.
+    pub accepted: bool,
     /// A login with these credentials, by whichever ApiToken, that a crash has interrupted.
     pub interrupted: Option<Intent>,
 }

@@ -67,6 +67,7 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         },
         output: output::at_a_glance(operator, key, &token, route.as_ref(), now),
         rejection: None,
+        accepted: false,
         interrupted: None,
     };
     let mut pass = Pass { key: key.clone(), token, route, seen, stored: None, credentials: None, read_at: None };
@@ -128,8 +129,36 @@ pub fn remember_rejection(operator: &Operator, pass: &mut Pass) {
     let Some(content) = pass.seen.credentials_content() else { return };
     let origin = route.view.definition.origin().to_string();
     let interrupted = operator.rejections.interrupted(&route.view.fingerprint, &content.fingerprint);
+    let accepted = operator.rejections.is_accepted(&origin, &content.fingerprint);
     pass.seen.rejection = operator.rejections.of(&origin, &content.fingerprint, &pass.key);
     pass.seen.interrupted = interrupted;
+    pass.seen.accepted = accepted;
+}
+
+/// Whether what the pass has read is still what the index knows: nobody has written any of it since.
+#[must_use]
+pub fn is_current(operator: &Operator, pass: &Pass) -> bool {
+    let now = operator.now();
+    let same = |at: Key, uid: &str, resource_version: &str| match operator.index.secret(&at, now) {
+        Known::There(entry) => entry.uid == uid && entry.resource_version == resource_version,
+        Known::Absent(_) | Known::Unknown => false,
+    };
+    let token = operator.index.token(&pass.key);
+    let token = token.is_some_and(|token| token.uid == pass.token.uid && token.version == pass.token.version);
+    let specs = route::spec_mark(&operator.index, &pass.key, &pass.token).mark == pass.seen.token.spec_mark;
+    let session = match pass.stored.as_ref().map(|stored| &stored.at) {
+        Some(Some(at)) => same(pass.token.session(&pass.key), &at.uid, &at.resource_version),
+        Some(None) => !matches!(operator.index.secret(&pass.token.session(&pass.key), now), Known::There(_)),
+        None => false,
+    };
+    let credentials = match (&pass.seen.credentials, &pass.token.spec.credentials_ref) {
+        (CredentialsView::There { uid, resource_version, .. }, Some(reference)) => {
+            same(Key::new(&*pass.key.namespace, &*reference.name), uid, resource_version)
+        }
+        (CredentialsView::NotNeeded, _) => true,
+        _ => false,
+    };
+    token && specs && session && credentials
 }
 
 /// Reads the credentials into a pass that can no longer be read anew: its refresh was refused, and a login follows.

@@ -185,9 +185,10 @@ impl<'a> Case<'a> {
     }
 
     fn are_accepted(&self) -> bool {
-        self.issued().is_some_and(|issued| {
+        let here = self.issued().is_some_and(|issued| {
             self.is_of_this_provider(issued) && issued.credentials_fingerprint.as_deref() == self.fingerprint()
-        })
+        });
+        here || self.seen.accepted
     }
 
     /// The last login with these credentials whose outcome nobody knows: this session's own or, while they have given

@@ -100,6 +100,7 @@ fn what_is_not_known_is_read_before_the_provider_is_asked() {
 fn without_a_living_session_of_this_provider_one_login_is_made() {
     holds(NO_SESSION, vec![
         ("new", Scene::new(tenovos()), "log in, intent 1 first"),
+        ("new, with credentials that another ApiToken was let in with", Scene::new(tenovos()).with(|seen| seen.accepted = true), "log in"),
         ("new, and no account that could be locked", Scene::new(open()), "log in"),
         ("an output that its owner offers", Scene::new(tenovos()).output_is(Ownership::Offered), "log in, intent 1 first"),
         ("another URL, login or parameter", Scene::issued(tenovos()).grant(|it| it.provider_fingerprint = "old".to_owned()), "log in, intent 1 first"),
