@@ -168,8 +168,8 @@ async fn other_parameters_mean_another_session() {
     scene.world.ready("clusters").await;
     let calls = scene.calls();
     scene.world.edit_token("clusters", json!({ "spec": { "parameters": { "org": "north" } } })).await;
-    let told = scene.world.until("clusters", "the fault is told", |token| message(token).contains("ProviderInvalid"));
-    let token = told.await;
+    // The token that is there is none of this spec, however long it lives.
+    let token = scene.world.not_ready("clusters", "ProviderInvalid").await;
     assert!(message(&token).contains("spec.parameters.org: must be one of east, west"), "{}", message(&token));
     assert_eq!(scene.calls(), calls);
     scene.world.edit_token("clusters", json!({ "spec": { "parameters": { "org": "east" } } })).await;
