@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{Operator, act, cluster::ApiError, pass::Pass, route::Route};
 use crate::{
     api::{
-        http::{FailureClass, Operation, Reuse},
+        http::{FailureClass, Operation},
         reasons,
     },
     provider::{
@@ -126,8 +126,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
         Ok(request) => request,
         Err(error) => return Answer::Failed(error.into()),
     };
-    let one_time = operation == Operation::Refresh
-        && definition.refresh.as_ref().is_some_and(|refresh| refresh.reuse == Reuse::OneTime);
+    let one_time = operation == Operation::Refresh && definition.refreshes_once();
     let sent = operator.egress.send(request, &route.tls, route.tenancy, definition.limits.timeout, || operator.now());
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {

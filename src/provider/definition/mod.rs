@@ -140,6 +140,12 @@ impl Definition {
         uses
     }
 
+    /// Whether what a refresh presents must never be presented twice.
+    #[must_use]
+    pub fn refreshes_once(&self) -> bool {
+        self.refresh.as_ref().is_some_and(|refresh| refresh.reuse == Reuse::OneTime)
+    }
+
     /// The declared keys that the login request names.
     #[must_use]
     pub fn login_credentials(&self) -> BTreeSet<String> {

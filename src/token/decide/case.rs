@@ -5,7 +5,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::{Call, Next, Wait, Why};
 use crate::{
     api::{
-        http::{FailureClass, Operation, Reuse},
+        http::{FailureClass, Operation},
         reasons,
     },
     token::{
@@ -95,7 +95,7 @@ impl<'a> Case<'a> {
 /// Requests, and what holds them back.
 impl<'a> Case<'a> {
     pub fn refresh(&self, was_due: bool) -> Next {
-        let one_time = self.provider.definition.refresh.as_ref().is_some_and(|refresh| refresh.reuse == Reuse::OneTime);
+        let one_time = self.provider.definition.refreshes_once();
         Next::Call(Call { operation: Operation::Refresh, intent: one_time.then_some(1), was_due })
     }
 
