@@ -71,7 +71,7 @@ pub async fn run(
         let mut queue = schedule.lock();
         operator.index.all_subjects().into_iter().for_each(|subject| queue.wake(subject, now));
     }
-    tracing::info!(tokens = operator.index.all_tokens().len(), "watching");
+    tracing::info!(tokens = operator.index.tokens(), "watching");
     let mut instruments = Instruments::default();
     loop {
         instruments.refresh(&operator, &progress, &health);
