@@ -32,7 +32,6 @@ use crate::{
     token::{
         facts,
         observation::Seen,
-        output::annotation_time,
         schedule,
         session::{DOCUMENT_KEY, Session},
     },
@@ -85,9 +84,9 @@ fn session_metadata(pass: &Pass, at: &Key, session: &Session) -> ObjectMeta {
     let mut annotations = BTreeMap::from([(facts::ANNOTATION.to_owned(), session.facts.to_annotation())]);
     if let Some(issued) = &session.facts.issued {
         let renew_at = schedule::renew_at(issued, pass.token.spec.refresh.as_ref(), &pass.token.uid);
-        annotations.insert(ISSUED_AT.to_owned(), annotation_time(issued.issued_at));
-        annotations.insert(EXPIRES_AT.to_owned(), annotation_time(issued.expires_at));
-        annotations.insert(RENEW_AT.to_owned(), annotation_time(renew_at));
+        annotations.insert(ISSUED_AT.to_owned(), issued.issued_at.to_string());
+        annotations.insert(EXPIRES_AT.to_owned(), issued.expires_at.to_string());
+        annotations.insert(RENEW_AT.to_owned(), renew_at.to_string());
     }
     ObjectMeta {
         name: Some(at.name.clone()),

@@ -34,7 +34,7 @@ use crate::{
     },
     token::{
         observation::{OutputSecret, Seen},
-        output::{OutputPlan, Ownership, Revision, annotation_time},
+        output::{OutputPlan, Ownership, Revision},
     },
 };
 
@@ -151,8 +151,8 @@ impl Projection {
         let revision = plan.revision(issued, data.keys());
         let reference = &pass.token.spec.provider_ref;
         let ours = [
-            (EXPIRES_AT, annotation_time(issued.expires_at)),
-            (ISSUED_AT, annotation_time(issued.issued_at)),
+            (EXPIRES_AT, issued.expires_at.to_string()),
+            (ISSUED_AT, issued.issued_at.to_string()),
             (PROVIDER, format!("{:?}/{}", reference.kind.unwrap_or_default(), reference.name)),
             (OWNER, format!("{}/{}", pass.key.name, pass.token.uid)),
             (REVISION, revision.to_string()),

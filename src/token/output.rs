@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{facts::Issued, session::Material};
@@ -148,12 +147,6 @@ pub fn key_set(keys: impl Iterator<Item = impl AsRef<str>>) -> String {
     let mut keys: Vec<_> = keys.map(|key| key.as_ref().to_owned()).collect();
     keys.sort_unstable();
     short_hash(keys.join("\n").as_bytes())
-}
-
-/// Text for the annotation `apitoken.dev/expires-at` and its like.
-#[must_use]
-pub fn annotation_time(at: Timestamp) -> String {
-    at.to_string()
 }
 
 fn short_hash(bytes: &[u8]) -> String {
