@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::cluster_build;
+use crate::go_build;
 
 /// One program of a cluster: a file, and the component's name if the file holds several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub fn binaries() -> Result<&'static Binaries> {
         return Ok(found);
     }
     let found = match env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
-        Some(dir) => Binaries::from_assets(Path::new(&dir), cluster_build::built_binary)?,
-        None => Binaries::from_multi_call(&cluster_build::built_binary()?),
+        Some(dir) => Binaries::from_assets(Path::new(&dir), go_build::cluster)?,
+        None => Binaries::from_multi_call(&go_build::cluster()?),
     };
     Ok(FOUND.get_or_init(|| found))
 }

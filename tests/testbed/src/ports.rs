@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::cluster_build::cache_dir;
+use crate::go_build::cache_dir;
 
 /// Below the range from which the kernel takes ports for outgoing connections (32768 and up by default): a
 /// server that is stopped and started again must find its port free.
