@@ -76,9 +76,7 @@ async fn would_be_taken(cluster: &ControlPlane, manifest: &str) -> Result<(), St
 /// Every YAML example: files to copy, and blocks of the documents.
 fn manifests() -> Vec<(PathBuf, String)> {
     let mut all = files("examples", "yaml");
-    for (path, text) in documents() {
-        all.extend(blocks(&text, "yaml").map(|block| (path.clone(), block.to_owned())));
-    }
+    all.extend(yaml_blocks().into_iter().filter(|(_, block)| block.contains("apiVersion:")));
     assert!(all.len() >= 15, "only {} manifests were found", all.len());
     all
 }
@@ -94,6 +92,24 @@ async fn every_manifest_of_the_documentation_and_every_sample_is_taken_by_the_ap
         }
     }
     assert!(refusals.is_empty(), "{}", refusals.join("\n\n"));
+}
+
+fn yaml_blocks() -> Vec<(PathBuf, String)> {
+    let mut all = Vec::new();
+    for (path, text) in documents() {
+        all.extend(blocks(&text, "yaml").map(|block| (path.clone(), block.to_owned())));
+    }
+    all
+}
+
+#[test]
+fn every_fragment_of_a_manifest_stands_in_an_example() {
+    let lines = |text: &str| format!("\n{}\n", text.lines().map(str::trim).collect::<Vec<_>>().join("\n"));
+    let examples: Vec<_> = files("examples", "yaml").into_iter().map(|(_, text)| lines(&text)).collect();
+    for (path, block) in yaml_blocks().into_iter().filter(|(_, block)| !block.contains("apiVersion:")) {
+        let somewhere = examples.iter().any(|example| example.contains(&lines(&block)));
+        assert!(somewhere, "{}: no example has this:\n{block}", path.display());
+    }
 }
 
 #[tokio::test]
