@@ -10,10 +10,11 @@ use anyhow::Context;
 use apitoken_operator::{
     command::{
         cli::{Action, Cli, RunArgs},
-        crd, preset,
+        crd, preset, ready,
     },
     operator::{app, logging},
 };
+use url::Url;
 
 /// How long a look-up of a name, which cannot be broken off, may hold up the end of the process.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::from_process().command {
         Action::Run(args) => run(*args),
         Action::Crd => print(&crd::run()),
+        Action::Ready { url, timeout } => ask(&url, Duration::from_secs(timeout)),
         Action::Preset { name } => preset::run(name.as_deref()).map_err(Into::into).and_then(|text| print(&text)),
     };
     match outcome {
@@ -50,6 +52,12 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let outcome = runtime.block_on(app::run(args));
     runtime.shutdown_timeout(LAST_WAIT);
     outcome
+}
+
+fn ask(url: &Url, patience: Duration) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    print(&runtime.block_on(ready::run(url, patience))?)
 }
 
 /// Text for a pipe: `crd | head` is no error.

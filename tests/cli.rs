@@ -6,10 +6,11 @@ use std::{
 };
 
 /// Each flag of `run`, with what its help must say of unit or default.
-const FLAGS: [(&str, &str); 15] = [
+const FLAGS: [(&str, &str); 16] = [
     ("--namespaces", "all"),
     ("--operator-namespace", "where it runs"),
     ("--leader-elect", "false"),
+    ("--cluster-providers", "report"),
     ("--presets", "all"),
     ("--allow-provider-cidr", "repeatable"),
     ("--allow-tenant-private", "false"),

@@ -6,6 +6,7 @@ use clap::{
     Arg, Command, CommandFactory, Error, FromArgMatches, Parser, Subcommand,
     error::{ContextKind, ContextValue},
 };
+use url::Url;
 
 pub use crate::operator::settings::RunArgs;
 
@@ -34,6 +35,15 @@ pub enum Action {
     Preset {
         /// Name of the preset, such as Palette; without it all are listed
         name: Option<String>,
+    },
+    /// Ask a running operator whether it is ready; exit code 0 if it is. For tests where there is no shell
+    Ready {
+        /// Where it says so
+        #[arg(default_value = "http://127.0.0.1:8080/readyz")]
+        url: Url,
+        /// Seconds to go on asking
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        timeout: u64,
     },
 }
 

@@ -6,3 +6,5 @@ pub mod cli;
 pub mod crd;
 /// The presets as manifests to copy.
 pub mod preset;
+/// Whether a running operator is ready.
+pub mod ready;

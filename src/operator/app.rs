@@ -49,7 +49,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         Namespaces::All => Vec::new(),
         Namespaces::Listed(names) => names.clone(),
     };
-    preflight::check(&client, &url, &namespaces).await?;
+    preflight::check(&client, &url, &namespaces, args.cluster_providers).await?;
     let fingerprint_key = key::obtain(&client, &own_namespace).await?;
     let server = Server::bind(args.listen).await?;
 
@@ -72,6 +72,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         events: Events::new(client.clone(), metrics.clone()),
         fingerprint_key,
         presets: args.presets.clone(),
+        cluster_providers: args.cluster_providers,
         wake,
         stopping: stopping.clone(),
     });

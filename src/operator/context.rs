@@ -16,7 +16,7 @@ use super::{
     index::Index,
     metrics::Metrics,
     rejections::Rejections,
-    settings::AllowedPresets,
+    settings::{AllowedPresets, ClusterProviders},
     unsaved::Unsaved,
 };
 use crate::provider::values::FingerprintKey;
@@ -34,6 +34,7 @@ pub struct Operator {
     pub events: Events,
     pub fingerprint_key: FingerprintKey,
     pub presets: AllowedPresets,
+    pub cluster_providers: ClusterProviders,
     /// Subjects that somebody else's pass has made due.
     pub wake: mpsc::UnboundedSender<Subject>,
     /// No new request is begun once this is cancelled.

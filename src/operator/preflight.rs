@@ -9,7 +9,10 @@ use kube::{
 
 use tokio::time::error::Elapsed;
 
-use super::cluster::{self, DEADLINE};
+use super::{
+    cluster::{self, DEADLINE},
+    settings::ClusterProviders,
+};
 use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 
 /// Why the operator cannot start.
@@ -31,13 +34,21 @@ pub enum PreflightError {
 ///
 /// # Errors
 /// The first thing that is missing, with its remedy.
-pub async fn check(client: &Client, url: &str, namespaces: &[String]) -> Result<(), PreflightError> {
+pub async fn check(
+    client: &Client,
+    url: &str,
+    namespaces: &[String],
+    cluster_providers: ClusterProviders,
+) -> Result<(), PreflightError> {
     let scopes: Vec<Option<&str>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|one| Some(one.as_str())).collect() };
     for scope in scopes {
         list::<ApiToken>(client, url, scope).await?;
         list::<TokenProvider>(client, url, scope).await?;
         list::<Secret>(client, url, scope).await?;
+    }
+    if cluster_providers == ClusterProviders::Off {
+        return Ok(());
     }
     let providers: Api<PartialObjectMeta<ClusterTokenProvider>> = Api::all(client.clone());
     let (kind, resource) = ("ClusterTokenProvider", "clustertokenproviders");

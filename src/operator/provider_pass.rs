@@ -9,9 +9,10 @@ use super::{
     Operator, act,
     cluster::ApiError,
     entry::{ProviderEntry, ProviderKey},
+    settings::ClusterProviders,
 };
 use crate::{
-    api::{ProviderStatus, reasons, status::READY},
+    api::{ProviderKind, ProviderStatus, reasons, status::READY},
     token::schedule,
 };
 
@@ -35,6 +36,10 @@ pub async fn reconcile(operator: &Operator, key: &ProviderKey) -> Result<Provide
         operator.metrics.forget_provider(&key.to_string());
         return Ok(ProviderDone::Gone);
     };
+    let is_others = key.kind == ProviderKind::ClusterTokenProvider;
+    if is_others && operator.cluster_providers != ClusterProviders::Report {
+        return Ok(ProviderDone::Unchanged);
+    }
     let status = status(&entry, operator.now());
     let reported = act::report_provider(operator, key, &entry, &status).await?;
     Ok(if reported { ProviderDone::Reported } else { ProviderDone::Unchanged })

@@ -8,7 +8,7 @@ use super::{
     address::Tenancy,
     entry::{Key, ProviderEntry, ProviderKey, TokenEntry},
     index::Index,
-    settings::AllowedPresets,
+    settings::{AllowedPresets, ClusterProviders},
     tls::TlsMaterial,
 };
 use crate::{
@@ -41,10 +41,17 @@ pub struct SpecMark {
 ///
 /// # Errors
 /// A block with the reason and the remedy: not found, not allowed, not valid, or wrong parameters for it.
-pub fn resolve(index: &Index, allowed: &AllowedPresets, key: &Key, token: &TokenEntry) -> Result<Route, Block> {
+pub fn resolve(
+    index: &Index,
+    allowed: &AllowedPresets,
+    of_cluster: ClusterProviders,
+    key: &Key,
+    token: &TokenEntry,
+) -> Result<Route, Block> {
     let provider = token.provider(key);
     let (definition, tls) = match provider.kind {
         ProviderKind::Preset => (preset(allowed, &provider.name)?, Arc::default()),
+        ProviderKind::ClusterTokenProvider if of_cluster == ClusterProviders::Off => return Err(not_served()),
         _ => of_object(index, key, &provider)?,
     };
     let parameters = definition
@@ -78,6 +85,12 @@ fn preset(allowed: &AllowedPresets, name: &str) -> Result<Arc<Definition>, Block
         return Err(Block::new(reasons::PROVIDER_NOT_ALLOWED, message));
     }
     Ok(definition)
+}
+
+fn not_served() -> Block {
+    let message = "ClusterTokenProviders are switched off here (--cluster-providers): name a Preset or a TokenProvider in \
+                   spec.providerRef, or ask the operator's administrator";
+    Block::new(reasons::PROVIDER_NOT_ALLOWED, message.to_owned())
 }
 
 fn of_object(index: &Index, key: &Key, provider: &ProviderKey) -> Result<(Arc<Definition>, Arc<TlsMaterial>), Block> {

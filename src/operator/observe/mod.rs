@@ -37,7 +37,8 @@ pub enum ObserveError {
 #[must_use]
 pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
     let token = operator.index.token(key)?;
-    let (route, provider) = match route::resolve(&operator.index, &operator.presets, key, &token) {
+    let route = route::resolve(&operator.index, &operator.presets, operator.cluster_providers, key, &token);
+    let (route, provider) = match route {
         Ok(route) => (Some(route.clone()), Ok(route.view)),
         Err(block) => (None, Err(block)),
     };

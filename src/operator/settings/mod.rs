@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use clap::{Args, value_parser};
 use ipnet::IpNet;
 
-pub use self::parse::{AllowedPresets, MAX_NAMESPACES, Namespaces};
+pub use self::parse::{AllowedPresets, ClusterProviders, MAX_NAMESPACES, Namespaces};
 use super::{
     egress::{NoProxy, ProxyUrl},
     logging::{LogFormat, LogLevel},
@@ -43,6 +43,14 @@ pub struct RunArgs {
     #[arg(long, env = "APITOKEN_LEADER_ELECT", value_name = "BOOL", value_parser = parse::leader_elect)]
     #[arg(default_value = "false", default_missing_value = "true", num_args = 0..=1, help_heading = KUBERNETES)]
     pub leader_elect: bool,
+
+    /// What is done with ClusterTokenProviders: serve them and report on them, only serve them, or know none of them
+    ///
+    /// `read` needs no right to write their status, `off` no right outside of --namespaces: ApiTokens may then name
+    /// a Preset or a TokenProvider.
+    #[arg(long, env = "APITOKEN_CLUSTER_PROVIDERS", value_name = "MODE", default_value = "report", value_enum)]
+    #[arg(ignore_case = true, help_heading = PROVIDERS)]
+    pub cluster_providers: ClusterProviders,
 
     /// Presets that an ApiToken may name without a provider object: all, none, or names as A,B
     ///

@@ -128,12 +128,12 @@ fn tenant_key(key: &Key) -> ProviderKey {
     ProviderKey { kind: ProviderKind::TokenProvider, namespace: Some(key.namespace.clone()), name: key.name.clone() }
 }
 
-pub struct ClusterProviders {
+pub struct CommonProviders {
     pub operator: Arc<Operator>,
     pub progress: Arc<Progress>,
 }
 
-impl Feed for ClusterProviders {
+impl Feed for CommonProviders {
     type Object = DeserializeGuard<ClusterTokenProvider>;
     type Id = ProviderKey;
 

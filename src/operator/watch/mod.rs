@@ -29,8 +29,8 @@ use kube::{
 };
 use tokio::sync::Notify;
 
-use self::feeds::{ClusterProviders, Feed, Namespaces, Secrets, TenantProviders, Tokens};
-use super::{Operator, cluster};
+use self::feeds::{CommonProviders, Feed, Namespaces, Secrets, TenantProviders, Tokens};
+use super::{Operator, cluster, settings::ClusterProviders};
 use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 
 /// Large pages make the first list a peak of memory.
@@ -93,7 +93,8 @@ pub fn start(operator: &Arc<Operator>, client: &Client, namespaces: &[String]) -
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     let progress = Arc::new(Progress::default());
-    progress.missing.store(scopes.len() * 3 + 1, Ordering::Release);
+    let of_cluster = operator.cluster_providers != ClusterProviders::Off;
+    progress.missing.store(scopes.len() * 3 + usize::from(of_cluster), Ordering::Release);
     for scope in scopes {
         let tokens = Tokens { operator: operator.clone(), namespace: scope.clone() };
         let api: Api<DeserializeGuard<ApiToken>> = scoped(client, scope.as_deref());
@@ -105,10 +106,12 @@ pub fn start(operator: &Arc<Operator>, client: &Client, namespaces: &[String]) -
         let api: Api<DeserializeGuard<TokenProvider>> = scoped(client, scope.as_deref());
         run("tokenproviders", operator, &progress, watch(api, Config::default()), providers);
     }
-    let providers = ClusterProviders { operator: operator.clone(), progress: progress.clone() };
-    let api: Api<DeserializeGuard<ClusterTokenProvider>> = Api::all(client.clone());
-    run("clustertokenproviders", operator, &progress, watch(api, Config::default()), providers);
-    tokio::spawn(watch_namespaces(operator.clone(), client.clone(), progress.clone()));
+    if of_cluster {
+        let providers = CommonProviders { operator: operator.clone(), progress: progress.clone() };
+        let api: Api<DeserializeGuard<ClusterTokenProvider>> = Api::all(client.clone());
+        run("clustertokenproviders", operator, &progress, watch(api, Config::default()), providers);
+        tokio::spawn(watch_namespaces(operator.clone(), client.clone(), progress.clone()));
+    }
     progress
 }
 

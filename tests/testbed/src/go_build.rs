@@ -62,6 +62,9 @@ pub(crate) fn cluster() -> Result<PathBuf> {
 /// # Errors
 /// As when Kubernetes is built.
 pub fn helm() -> Result<PathBuf> {
+    // As Helm's own release build: without the last it takes every cluster that it is not told of for v1.20.
+    let module = "-X helm.sh/helm/v3";
+    let links = |part: &str| format!("{module}/{part}.k8sVersionMajor=1 {module}/{part}.k8sVersionMinor=34");
     built(&GoProgram {
         name: "helm",
         version: HELM_VERSION,
@@ -70,7 +73,11 @@ pub fn helm() -> Result<PathBuf> {
         sources: &["go.mod", "go.sum"],
         what: "helm",
         minutes_on_two_cores: 1,
-        link_flags: format!("-X helm.sh/helm/v3/internal/version.version=v{HELM_VERSION}"),
+        link_flags: format!(
+            "{module}/internal/version.version=v{HELM_VERSION} {} {}",
+            links("pkg/lint/rules"),
+            links("pkg/chartutil")
+        ),
     })
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 
 use crate::{operator::egress::NoProxy, provider::presets};
@@ -27,6 +28,17 @@ pub enum AllowedPresets {
     All,
     /// These; none of them at all if it is empty.
     Listed(Vec<String>),
+}
+
+/// What is done with ClusterTokenProviders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClusterProviders {
+    /// ApiTokens may use them, and their status says whether they can be used.
+    Report,
+    /// ApiTokens may use them; another operator, or nobody, writes their status.
+    Read,
+    /// They are not looked at, and an ApiToken that names one says so.
+    Off,
 }
 
 /// Why a value of a flag is none.
