@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+    pem::{self, PemObject},
+};
 use tokio_rustls::rustls::{self, ServerConfig, crypto::aws_lc_rs};
 
 /// Why a certificate could not be made or used.
@@ -18,6 +22,8 @@ pub enum CaError {
     Certificate(#[from] rcgen::Error),
     #[error("test CA: the certificate was made, but the TLS server refuses it")]
     Tls(#[from] rustls::Error),
+    #[error("test CA: this is no certificate with its key in PEM (PKCS #8)")]
+    Pem(#[from] pem::Error),
 }
 
 /// A certificate authority of its own: two of them do not trust each other.
@@ -91,6 +97,18 @@ impl TestCa {
 }
 
 impl ServerCertificate {
+    /// From the two files of a mounted TLS Secret.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CaError> {
+        let chain: Result<_, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+        Ok(Self { chain: chain?, key: PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes())? })
+    }
+
+    /// The certificate and its key, as the files of a TLS Secret.
+    pub fn to_pem(&self) -> (String, String) {
+        let certificates = self.chain.iter().map(|certificate| as_pem("CERTIFICATE", certificate));
+        (certificates.collect(), as_pem("PRIVATE KEY", self.key.secret_pkcs8_der()))
+    }
+
     /// The TLS configuration of a server that presents this certificate and asks its clients for none.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, CaError> {
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -99,4 +117,11 @@ impl ServerCertificate {
             .with_single_cert(self.chain.clone(), PrivateKeyDer::Pkcs8(self.key.clone_key()))?;
         Ok(Arc::new(config))
     }
+}
+
+/// Text of RFC 7468.
+fn as_pem(label: &str, der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

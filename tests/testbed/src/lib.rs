@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod operator;
 pub mod outputs;
 mod pki;
+pub mod pods;
 pub mod ports;
 mod process_cost;
 pub mod proxy;

@@ -12,6 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use reqwest::{Certificate, Client, StatusCode};
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::{Fake, Palette, Tenovos, Virtana, desk::REFUSAL_HEADER, vendor::Vendor};
@@ -21,7 +22,8 @@ use crate::ca::TestCa;
 pub type SecretData = BTreeMap<String, String>;
 
 /// How a call went.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Counts {
     pub accepted: u64,
     pub refused: Vec<Failure>,
@@ -32,7 +34,7 @@ pub struct Counts {
 }
 
 /// A call that was not accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Failure {
     pub at: Timestamp,
     pub why: String,
@@ -57,28 +59,21 @@ pub struct Consumer {
 impl Palette {
     /// The bare token under `key`.
     pub fn call(&self, ca: &TestCa, key: &'static str) -> Call {
-        self.call_with(ca, move |data| Some(vec![("authorization", data.get(key)?.clone())]))
+        self.call_with(ca, present::bare(key))
     }
 }
 
 impl Tenovos {
     /// Both tokens, under the preset's own keys, with the API key that the pod has from elsewhere.
     pub fn call(&self, ca: &TestCa, api_key: &str) -> Call {
-        let api_key = api_key.to_owned();
-        self.call_with(ca, move |data| {
-            Some(vec![
-                ("x-api-key", api_key.clone()),
-                ("authorization", data.get("authorization")?.clone()),
-                ("accesstoken", data.get("accessToken")?.clone()),
-            ])
-        })
+        self.call_with(ca, present::pair(api_key))
     }
 }
 
 impl Virtana {
     /// The token under `key`, as a bearer.
     pub fn call(&self, ca: &TestCa, key: &'static str) -> Call {
-        self.call_with(ca, move |data| Some(vec![("authorization", format!("Bearer {}", data.get(key)?))]))
+        self.call_with(ca, present::bearer(key))
     }
 }
 
@@ -92,7 +87,7 @@ impl<V: Vendor> Fake<V> {
         ca: &TestCa,
         present: impl Fn(&SecretData) -> Option<Vec<(&'static str, String)>> + Send + Sync + 'static,
     ) -> Call {
-        Call { url: self.protected_url(), client: client(ca), present: Box::new(present) }
+        Call::new(self.protected_url(), client(ca), present)
     }
 }
 
@@ -101,12 +96,57 @@ impl<V: Vendor> Fake<V> {
 /// # Panics
 /// If the client cannot be made: the machine has no randomness.
 pub fn client(ca: &TestCa) -> Client {
-    let root = Certificate::from_pem(ca.pem().as_bytes()).expect("invariant: the authority writes PEM");
+    client_trusting(&ca.pem()).expect("invariant: the authority writes PEM")
+}
+
+/// The same for an authority that is known by its certificate.
+pub fn client_trusting(authority: &str) -> reqwest::Result<Client> {
+    let root = Certificate::from_pem(authority.as_bytes())?;
     let builder = Client::builder().tls_certs_only([root]).no_proxy().timeout(Duration::from_secs(10));
-    builder.redirect(reqwest::redirect::Policy::none()).build().expect("invariant: the options fit together")
+    builder.redirect(reqwest::redirect::Policy::none()).build()
+}
+
+/// How a token is presented: headers from the data of its Secret.
+pub mod present {
+    use super::SecretData;
+
+    type Headers = Option<Vec<(&'static str, String)>>;
+
+    /// Palette: the token and nothing else.
+    pub fn bare(key: &str) -> impl Fn(&SecretData) -> Headers + use<> {
+        let key = key.to_owned();
+        move |data| Some(vec![("authorization", data.get(&key)?.clone())])
+    }
+
+    /// Virtana.
+    pub fn bearer(key: &str) -> impl Fn(&SecretData) -> Headers + use<> {
+        let key = key.to_owned();
+        move |data| Some(vec![("authorization", format!("Bearer {}", data.get(&key)?))])
+    }
+
+    /// Tenovos: two tokens, and a key that the pod has from elsewhere.
+    pub fn pair(api_key: &str) -> impl Fn(&SecretData) -> Headers + use<> {
+        let api_key = api_key.to_owned();
+        move |data| {
+            Some(vec![
+                ("x-api-key", api_key.clone()),
+                ("authorization", data.get("authorization")?.clone()),
+                ("accesstoken", data.get("accessToken")?.clone()),
+            ])
+        }
+    }
 }
 
 impl Call {
+    /// A call of `url` with headers made from Secret data.
+    pub fn new(
+        url: String,
+        client: Client,
+        present: impl Fn(&SecretData) -> Option<Vec<(&'static str, String)>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { url, client, present: Box::new(present) }
+    }
+
     /// Calls once. The error says why the vendor, the network or the data did not serve.
     async fn once(&self, data: &SecretData, counts: &Mutex<Counts>) {
         let Some(headers) = (self.present)(data) else {

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    accounts::Accounts,
+    accounts::{Account, Accounts},
     desk::{Books, Desk},
     faults::Fault,
     history::{Exchange, History, Operation, ProtocolError},
     ledger::{Token, TokenKind},
+    listener::ANY_LOOPBACK_PORT,
     script::{Faults, On, Script},
     server::Server,
     vendor::Vendor,
@@ -24,7 +25,7 @@ use crate::ca::{CaError, ServerCertificate, TestCa};
 pub enum StartError {
     #[error("the fake's certificate could not be made")]
     Certificate(#[from] CaError),
-    #[error("the fake could not be served on loopback")]
+    #[error("the fake could not be served")]
     Listen(#[from] io::Error),
 }
 
@@ -44,15 +45,20 @@ impl<V: Vendor> Fake<V> {
 
     /// The same with a certificate of one's own choice, a bad one for instance.
     pub fn start_with(certificate: &ServerCertificate) -> Result<Self, StartError> {
+        Self::start_on(ANY_LOOPBACK_PORT, certificate)
+    }
+
+    /// The same on an address of one's own choice: in a pod, all of its own.
+    pub fn start_on(address: SocketAddr, certificate: &ServerCertificate) -> Result<Self, StartError> {
         let desk = Arc::new(Desk::new());
-        let server = Server::start(Some(certificate.server_config()?), Arc::clone(&desk))?;
+        let server = Server::start(address, Some(certificate.server_config()?), Arc::clone(&desk))?;
         Ok(Self { desk, scheme: "https", address: server.address(), server: Mutex::new(server) })
     }
 
     /// Plain HTTP.
     pub fn start_plain() -> Result<Self, StartError> {
         let desk = Arc::new(Desk::new());
-        let server = Server::start(None, Arc::clone(&desk))?;
+        let server = Server::start(ANY_LOOPBACK_PORT, None, Arc::clone(&desk))?;
         Ok(Self { desk, scheme: "http", address: server.address(), server: Mutex::new(server) })
     }
 
@@ -120,6 +126,11 @@ impl<V: Vendor> Fake<V> {
     }
 
     // --- accounts and sessions
+
+    /// An account with all that a vendor may want of it.
+    pub fn open_account(&self, name: &str, account: Account) {
+        self.accounts(|accounts| accounts.add(name, account));
+    }
 
     pub fn set_password(&self, account: &str, password: &str) {
         password.clone_into(&mut self.books().accounts.existing(account).password);

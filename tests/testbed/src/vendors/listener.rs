@@ -1,4 +1,4 @@
-//! A loopback port with a thread of its own: it accepts, and hands each connection on.
+//! A port with a thread of its own: it accepts, and hands each connection on.
 //!
 //! The thread has its own runtime, so that a fake outlives the runtime of the `#[tokio::test]` that started it.
 //! Nothing here knows TLS or HTTP.
@@ -6,7 +6,7 @@
 use std::{
     future::Future,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -27,7 +27,10 @@ pub(crate) type OnConnection = Arc<dyn Fn(TcpStream, u64) -> Pin<Box<dyn Future<
 /// Connections that may wait to be accepted: a thousand clients may start at once.
 const BACKLOG: u32 = 4096;
 
-/// A port on 127.0.0.1 that is served until [`stop`](Self::stop) or drop, and can be served again.
+/// A free port of 127.0.0.1.
+pub(crate) const ANY_LOOPBACK_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A port, on 127.0.0.1 unless asked otherwise, that is served until [`stop`](Self::stop) or drop, and can be served again.
 pub(crate) struct Listener {
     address: SocketAddr,
     on_connection: OnConnection,
@@ -43,9 +46,14 @@ struct Running {
 }
 
 impl Listener {
-    /// Takes a free port and serves it.
+    /// Takes a free port of 127.0.0.1 and serves it.
     pub(crate) fn start(on_connection: OnConnection) -> io::Result<Self> {
-        let reserved = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Self::start_on(ANY_LOOPBACK_PORT, on_connection)
+    }
+
+    /// Serves this address; port 0 is a free one.
+    pub(crate) fn start_on(address: SocketAddr, on_connection: OnConnection) -> io::Result<Self> {
+        let reserved = bind(address)?;
         let mut listener = Self {
             address: reserved.local_addr()?,
             on_connection,

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::{faults::Fault, history::Operation};
 
@@ -63,7 +64,7 @@ pub enum UnrotatedReply {
 }
 
 /// Which requests a fault meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum On {
     Login,
     Refresh,

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server on loopback, with TLS or without, that gives whole requests to a handler.
+//! An HTTP/1.1 server, with TLS or without, that gives whole requests to a handler.
 //!
 //! It knows no vendor. What it adds to a plain server: replies that break HTTP on purpose, and counters.
 
@@ -32,22 +32,26 @@ use super::{
 /// Requests larger than this are cut off: no vendor takes a megabyte at a login.
 const REQUEST_LIMIT: usize = 1 << 20;
 
-pub(super) type Answer = Pin<Box<dyn Future<Output = Delivery> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Delivery> + Send>>;
 
 /// Answers requests. The future is dropped when the client goes away before the answer.
-pub(super) trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, request: Request) -> Answer;
 }
 
 /// A server on a port of its own, served until stopped or dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     listener: Listener,
     handshakes_failed: Arc<AtomicU64>,
 }
 
 impl Server {
     /// Serves `handler` with TLS, or in plain text when `tls` is `None`.
-    pub(super) fn start(tls: Option<Arc<ServerConfig>>, handler: Arc<impl Handler>) -> io::Result<Self> {
+    pub(crate) fn start(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        handler: Arc<impl Handler>,
+    ) -> io::Result<Self> {
         let handshakes_failed = Arc::new(AtomicU64::new(0));
         let acceptor = tls.map(TlsAcceptor::from);
         let failed = Arc::clone(&handshakes_failed);
@@ -63,27 +67,27 @@ impl Server {
                 }
             })
         });
-        Ok(Self { listener: Listener::start(on_connection)?, handshakes_failed })
+        Ok(Self { listener: Listener::start_on(address, on_connection)?, handshakes_failed })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    pub(super) fn connections_accepted(&self) -> u64 {
+    pub(crate) fn connections_accepted(&self) -> u64 {
         self.listener.accepted()
     }
 
     /// Clients that went away during the TLS handshake, mostly because they do not trust the certificate.
-    pub(super) fn handshakes_failed(&self) -> u64 {
+    pub(crate) fn handshakes_failed(&self) -> u64 {
         self.handshakes_failed.load(Ordering::Relaxed)
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.listener.stop();
     }
 
-    pub(super) fn restart(&mut self) -> io::Result<()> {
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
         self.listener.restart()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     fake::StartError,
+    listener::ANY_LOOPBACK_PORT,
     message::{Delivery, Reply, Request},
     server::{Answer, Handler, Server},
 };
@@ -22,7 +23,7 @@ impl Trap {
     /// HTTPS on a free port of 127.0.0.1.
     pub fn start(ca: &TestCa) -> Result<Self, StartError> {
         let arrivals = Arc::new(Arrivals::default());
-        let server = Server::start(Some(ca.issue(&[])?.server_config()?), Arc::clone(&arrivals))?;
+        let server = Server::start(ANY_LOOPBACK_PORT, Some(ca.issue(&[])?.server_config()?), Arc::clone(&arrivals))?;
         Ok(Self { arrivals, server })
     }
 
