@@ -6,3 +6,4 @@ mod control_plane;
 mod operator;
 mod outputs;
 mod parents_death;
+mod pods;
