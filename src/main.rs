@@ -12,7 +12,10 @@ use apitoken_operator::{
         cli::{Action, Cli, RunArgs},
         crd, preset, ready,
     },
-    operator::{app, logging},
+    operator::{
+        app::{self, Ended},
+        logging,
+    },
 };
 use url::Url;
 
@@ -21,7 +24,12 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let outcome = match Cli::from_process().command {
-        Action::Run(args) => run(*args),
+        Action::Run(args) => match run(*args) {
+            Ok(Ended::AsTold) => Ok(()),
+            // Told in the log, as all that happens after the start.
+            Ok(Ended::LeadershipLost) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Action::Crd => print(&crd::run()),
         Action::Ready { url, timeout } => ask(&url, Duration::from_secs(timeout)),
         Action::Preset { name } => preset::run(name.as_deref()).map_err(Into::into).and_then(|text| print(&text)),
@@ -35,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: RunArgs) -> anyhow::Result<()> {
+fn run(args: RunArgs) -> anyhow::Result<Ended> {
     logging::init(args.log_format, args.log_level).context("cannot set up the log")?;
     // With one worker beside the main thread every pass would cross threads, and the allocator would keep an arena for
     // each of them.

@@ -6,10 +6,14 @@ use std::{
 };
 
 /// Each flag of `run`, with what its help must say of unit or default.
-const FLAGS: [(&str, &str); 16] = [
+const FLAGS: [(&str, &str); 20] = [
     ("--namespaces", "all"),
     ("--operator-namespace", "where it runs"),
     ("--leader-elect", "false"),
+    ("--leader-elect-resource-name", "apitoken-operator"),
+    ("--leader-elect-lease-duration", "15s"),
+    ("--leader-elect-renew-deadline", "10s"),
+    ("--leader-elect-retry-period", "2s"),
     ("--cluster-providers", "report"),
     ("--presets", "all"),
     ("--allow-provider-cidr", "repeatable"),
@@ -101,7 +105,7 @@ fn a_misspelt_flag_or_subcommand_is_refused_with_the_right_one() {
 
 #[test]
 fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
-    let table: [(&[&str], &[&str]); 12] = [
+    let table: [(&[&str], &[&str]); 16] = [
         (&["--namespaces", "web,Shop"], &["--namespaces", "\"Shop\"", "lower-case"]),
         (&["--operator-namespace", "a b"], &["--operator-namespace", "\"a b\""]),
         (&["--presets", "Acme"], &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana"]),
@@ -113,7 +117,11 @@ fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
         (&["--listen", "8080"], &["--listen", "0.0.0.0:8080"]),
         (&["--log-level", "verbose"], &["--log-level", "trace"]),
         (&["--worker-threads", "65"], &["--worker-threads", "1..=64"]),
-        (&["--leader-elect"], &["one replica"]),
+        (&["--leader-elect=maybe"], &["--leader-elect", "true, false"]),
+        (&["--leader-elect-resource-name", "My Lease"], &["--leader-elect-resource-name", "lower-case"]),
+        (&["--leader-elect-lease-duration", "15"], &["--leader-elect-lease-duration", "45s"]),
+        (&["--leader-elect-renew-deadline", "15s"], &["--leader-elect-renew-deadline must be less"]),
+        (&["--leader-elect-retry-period", "9s"], &["--leader-elect-retry-period must be"]),
     ];
     for (flags, words) in table {
         assert_refused(&outcome(&[&["run"], flags].concat()), words);

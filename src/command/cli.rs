@@ -4,7 +4,7 @@
 
 use clap::{
     Arg, Command, CommandFactory, Error, FromArgMatches, Parser, Subcommand,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use url::Url;
 
@@ -55,6 +55,13 @@ impl Cli {
         let mut command = command();
         let parsed = command.try_get_matches_from_mut(std::env::args_os());
         let cli = parsed.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        let cli = cli.and_then(|cli| match &cli.command {
+            Action::Run(args) => match args.election.timing() {
+                Ok(_) => Ok(cli),
+                Err(invalid) => Err(Error::raw(ErrorKind::ValueValidation, format!("{invalid}\n"))),
+            },
+            _ => Ok(cli),
+        });
         cli.unwrap_or_else(|error| without_password(error).format(&mut command).exit())
     }
 }

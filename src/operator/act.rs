@@ -50,11 +50,16 @@ const TOKEN_STATUS_FIELDS: &[&str] = &[
     "failures",
 ];
 
-/// Stores the session, conditional on the version that it follows from.
+/// Stores the session, conditional on the version that it follows from. An answer goes with [`Urgency::Answer`].
 ///
 /// # Errors
 /// A conflict when somebody else wrote it; anything else that the API server says.
-pub async fn store_session(operator: &Operator, pass: &mut Pass, session: Session) -> Result<(), ApiError> {
+pub async fn store_session(
+    operator: &Operator,
+    pass: &mut Pass,
+    urgency: Urgency,
+    session: Session,
+) -> Result<(), ApiError> {
     let at = pass.token.session(&pass.key);
     let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
     let mut metadata = session_metadata(pass, &at, &session);
@@ -70,9 +75,9 @@ pub async fn store_session(operator: &Operator, pass: &mut Pass, session: Sessio
     let secret =
         Secret { metadata, type_: Some(SESSION_SECRET_TYPE.to_owned()), data: Some(document), ..Secret::default() };
     let written = if creates {
-        operator.cluster.call(pass.urgency(), target("create"), || secrets.create(&as_us, &secret)).await?
+        operator.cluster.call(urgency, target("create"), || secrets.create(&as_us, &secret)).await?
     } else {
-        operator.cluster.call(pass.urgency(), target("update"), || secrets.replace(&at.name, &as_us, &secret)).await?
+        operator.cluster.call(urgency, target("update"), || secrets.replace(&at.name, &as_us, &secret)).await?
     };
     learn(operator, &at, &written.metadata);
     pass.seen.session = Seen::There(session.facts.clone());

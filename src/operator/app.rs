@@ -1,4 +1,4 @@
-//! Composition, and the order of shutdown: no new pass, passes in flight, server, process.
+//! Composition, and the order of shutdown: no new pass, passes in flight, Lease, server, process.
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Operator,
     address::AddressPolicy,
+    claim::Claim,
     cluster::Cluster,
     controller::{self, Schedule},
     duels::Duels,
@@ -24,6 +25,7 @@ use super::{
     gate::{Gate, OriginLimits},
     index::Index,
     key,
+    lease::Elector,
     metrics::Metrics,
     preflight,
     rejections::Rejections,
@@ -33,11 +35,21 @@ use super::{
     watch,
 };
 
-/// Runs the operator until it is told to stop.
+/// How a run ended that had begun well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// It was told to.
+    AsTold,
+    /// It led, and another replica may lead now. The log says why.
+    LeadershipLost,
+}
+
+/// Runs the operator until it is told to stop, or leads no more.
 ///
 /// # Errors
 /// When it cannot start; the message says what is missing and what to do.
-pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+pub async fn run(args: RunArgs) -> anyhow::Result<Ended> {
     let mut config = Config::infer().await.map_err(|error| not_configured(&error))?;
     // The next pass is the retry; kube's own would hold a pass for minutes.
     config.default_retry = false;
@@ -57,8 +69,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new(index.clone(), args.object_metrics));
     let (wake, woken) = mpsc::unbounded_channel();
     let stopping = CancellationToken::new();
+    let (claim, elector) = candidacy(&args, &client, &own_namespace, &metrics).await?;
     let operator = Arc::new(Operator {
-        cluster: Cluster::new(client.clone(), metrics.clone()),
+        claim: claim.clone(),
+        cluster: Cluster::new(client.clone(), claim.clone(), metrics.clone()),
         index,
         metrics: metrics.clone(),
         egress: egress(&args, api_server)?,
@@ -69,7 +83,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         rejections: Rejections::default(),
         unsaved: Unsaved::default(),
         duels: Duels::default(),
-        events: Events::new(client.clone(), metrics.clone()),
+        events: Events::new(client.clone(), claim.clone(), metrics.clone()),
         fingerprint_key,
         presets: args.presets.clone(),
         cluster_providers: args.cluster_providers,
@@ -83,15 +97,40 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let serving = CancellationToken::new();
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "started");
     let answering = tokio::spawn(server.serve(metrics, health.clone(), serving.clone()));
-    stop_on_signal(stopping)?;
+    stop_on_signal(stopping.clone())?;
+    stop_on_loss(claim.clone(), stopping);
+    let giving_up = CancellationToken::new();
+    let electing = elector.map(|elector| tokio::spawn(elector.run(giving_up.clone())));
 
     let progress = watch::start(&operator, &client, &namespaces);
     controller::run(operator, woken, progress, schedule, health).await;
+    let ended = if claim.is_lost() { Ended::LeadershipLost } else { Ended::AsTold };
+    // Only now: until here something was still written.
+    giving_up.cancel();
+    if let Some(electing) = electing {
+        let _ = electing.await;
+    }
     serving.cancel();
     // The server has a deadline of its own.
     let _ = answering.await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended)
+}
+
+/// The claim to act: without an election it is there from the start.
+async fn candidacy(
+    args: &RunArgs,
+    client: &Client,
+    namespace: &str,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Claim, Option<Elector>)> {
+    if !args.election.leader_elect {
+        metrics.leads(true);
+        return Ok((Claim::unopposed(), None));
+    }
+    let (claimant, claim) = Claim::contested();
+    let elector = Elector::new(client, namespace, &args.election, claimant, metrics.clone()).await?;
+    Ok((claim, Some(elector)))
 }
 
 /// kube's own text quotes the lines of a kubeconfig that it cannot read, and keys and tokens stand in there.
@@ -126,6 +165,15 @@ async fn addresses_of(config: &Config) -> Vec<SocketAddr> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = config.cluster_url.port_u16().unwrap_or(443);
     tokio::net::lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default()
+}
+
+fn stop_on_loss(claim: Claim, stopping: CancellationToken) {
+    if !claim.is_unopposed() {
+        tokio::spawn(async move {
+            claim.lost().await;
+            stopping.cancel();
+        });
+    }
 }
 
 fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<()> {

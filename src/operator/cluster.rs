@@ -1,13 +1,14 @@
 //! The API server, as passes use it: each call has a deadline, is counted, and is one of at most 32 in flight.
 //!
-//! The client's own retries are off: the next pass is the retry.
+//! Nothing is written without the claim, but an answer that was already obtained. The client's own retries are off: the
+//! next pass is the retry.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use kube::Client;
 use tokio::sync::Semaphore;
 
-use super::metrics::Metrics;
+use super::{claim::Claim, metrics::Metrics};
 
 /// Deadline of one call. kube has none of its own.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ pub enum Urgency {
     Renewal,
     FirstIssue,
     Report,
+    /// An answer that a provider has given already: nothing may stop it, not even the loss of leadership.
+    Answer,
 }
 
 /// What is called, for messages and metrics.
@@ -48,8 +51,14 @@ pub struct ApiError {
 #[derive(Debug)]
 enum Problem {
     TimedOut,
-    Answered { code: u16, reason: String, message: String },
+    Answered {
+        code: u16,
+        reason: String,
+        message: String,
+    },
     Failed(&'static str),
+    /// Another replica may write.
+    NotLeading,
 }
 
 /// The one way to the API server.
@@ -58,17 +67,19 @@ pub struct Cluster {
     in_flight: Semaphore,
     first_issues: Semaphore,
     reports: Semaphore,
+    claim: Claim,
     metrics: Arc<Metrics>,
 }
 
 impl Cluster {
     #[must_use]
-    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, claim: Claim, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
             in_flight: Semaphore::new(IN_FLIGHT),
             first_issues: Semaphore::new(IN_FLIGHT - KEPT_FOR_RENEWALS),
             reports: Semaphore::new(REPORTS_IN_FLIGHT),
+            claim,
             metrics,
         }
     }
@@ -76,7 +87,7 @@ impl Cluster {
     /// Makes one call. It is prepared only when it may be made: a thousand that wait would take ten kilobytes each.
     ///
     /// # Errors
-    /// When the API server refuses, does not answer in time, or cannot be reached.
+    /// When the API server refuses, does not answer in time, or cannot be reached; or when a write is not ours to make.
     pub async fn call<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         urgency: Urgency,
@@ -85,16 +96,20 @@ impl Cluster {
     ) -> Result<T, ApiError> {
         let closed = "invariant: the semaphores are never closed";
         let _of_its_kind = match urgency {
-            Urgency::Renewal => None,
+            Urgency::Renewal | Urgency::Answer => None,
             Urgency::FirstIssue => Some(self.first_issues.acquire().await.expect(closed)),
             Urgency::Report => Some(self.reports.acquire().await.expect(closed)),
         };
         let _permit = self.in_flight.acquire().await.expect(closed);
-        let answer = tokio::time::timeout(DEADLINE, Box::pin(call())).await;
-        let result = match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Problem::of(&error)),
-            Err(_) => Err(Problem::TimedOut),
+        let result = if target.verb == "get" || urgency == Urgency::Answer || self.claim.is_unopposed() {
+            in_time(Box::pin(call())).await
+        } else if self.claim.holds() {
+            tokio::select! {
+                result = in_time(Box::pin(call())) => result,
+                () = self.claim.lost() => Err(Problem::NotLeading),
+            }
+        } else {
+            Err(Problem::NotLeading)
         };
         let outcome = result.as_ref().err().map_or("ok", Problem::outcome);
         self.metrics.api_request(target.verb, target.resource, outcome);
@@ -108,6 +123,13 @@ impl Cluster {
             },
             problem,
         })
+    }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Problem> {
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(answer) => answer.map_err(|error| Problem::of(&error)),
+        Err(_) => Err(Problem::TimedOut),
     }
 }
 
@@ -129,11 +151,17 @@ impl ApiError {
         matches!(self.problem, Problem::Answered { code: 409, .. })
     }
 
+    /// Another replica may write: this one stops.
+    #[must_use]
+    pub fn is_not_ours(&self) -> bool {
+        matches!(self.problem, Problem::NotLeading)
+    }
+
     /// Whether the same call can work later without anybody's help, or has perhaps worked already.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match &self.problem {
-            Problem::TimedOut | Problem::Failed(_) => true,
+            Problem::TimedOut | Problem::Failed(_) | Problem::NotLeading => true,
             Problem::Answered { code, .. } => *code == 429 || *code >= 500,
         }
     }
@@ -167,6 +195,7 @@ impl Problem {
         match self {
             Self::TimedOut => "timeout",
             Self::Failed(_) => "failed",
+            Self::NotLeading => "not_leading",
             Self::Answered { code, .. } => match code {
                 404 => "not_found",
                 409 => "conflict",
@@ -184,6 +213,7 @@ impl fmt::Display for Problem {
         match self {
             Self::TimedOut => write!(f, "no answer within {} s", DEADLINE.as_secs()),
             Self::Failed(what) => f.write_str(what),
+            Self::NotLeading => f.write_str("leadership is lost, and another replica may write"),
             Self::Answered { code, reason, message } => {
                 write!(f, "the API server answered {code}")?;
                 if !reason.is_empty() {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    claim::Claim,
     cluster::Cluster,
     duels::Duels,
     egress::Egress,
@@ -23,6 +24,8 @@ use crate::provider::values::FingerprintKey;
 
 /// The operator, put together by `app`.
 pub struct Operator {
+    /// To be asked before anything is done outside of this process.
+    pub claim: Claim,
     pub cluster: Cluster,
     pub index: Arc<Index>,
     pub metrics: Arc<Metrics>,
@@ -37,7 +40,7 @@ pub struct Operator {
     pub cluster_providers: ClusterProviders,
     /// Subjects that somebody else's pass has made due.
     pub wake: mpsc::UnboundedSender<Subject>,
-    /// No new request is begun once this is cancelled.
+    /// No new request is begun once this is cancelled: the operator was told to stop, or leads no more.
     pub stopping: CancellationToken,
 }
 

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{
     Operator,
     entry::Subject,
+    flush,
     provider_pass::{self, ProviderDone},
     queue::{Ended, Queue},
     reconcile::{self, Done},
@@ -28,8 +29,13 @@ const TICK: Duration = Duration::from_secs(15);
 const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// A due pass that was not started for this long means that nothing moves any more.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
-/// Longest wait for passes in flight when the operator stops; the kubelet waits 30 s by default.
-const DRAIN: Duration = Duration::from_secs(25);
+/// How long answers that were already obtained may still be stored when the operator stops or has lost its leadership.
+const STORE_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait when the operator stops: the longest timeout that a provider may have, and the store of its answer. A
+/// pod needs a grace period of a little more.
+const FINISH_WITHIN: Duration = Duration::from_secs(5 * 60).saturating_add(STORE_WITHIN);
+/// Between attempts to store what is unsaved while the operator stops.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for the labels of namespaces at the start.
 const NAMESPACES_WITHIN: Duration = Duration::from_secs(10);
 
@@ -54,7 +60,7 @@ impl Schedule {
     }
 }
 
-/// Runs until the operator is told to stop, and until the passes in flight have ended.
+/// Runs until the operator is told to stop, or leads no more, and until the passes in flight have ended.
 pub async fn run(
     operator: Arc<Operator>,
     mut woken: mpsc::UnboundedReceiver<Subject>,
@@ -63,9 +69,14 @@ pub async fn run(
     health: Arc<Health>,
 ) {
     let mut passes = JoinSet::new();
-    if operator.stopping.run_until_cancelled(first_lists(&operator, &progress)).await.is_none() {
+    let prepared = async {
+        first_lists(&operator, &progress).await;
+        stand_by(&operator, &mut woken, &progress, &health).await;
+    };
+    if operator.stopping.run_until_cancelled(prepared).await.is_none() {
         return;
     }
+    remember(&operator);
     {
         let now = operator.now();
         let mut queue = schedule.lock();
@@ -97,10 +108,57 @@ pub async fn run(
         }
     }
     health.set_ready(false, "stopping");
+    finish(&operator, &mut passes).await;
+}
+
+/// Waits for the passes in flight and for what they could not store, as long as it may.
+async fn finish(operator: &Operator, passes: &mut JoinSet<(Subject, Ended)>) {
     tracing::info!(in_flight = passes.len(), "stopping; passes in flight are finished");
-    let drained = tokio::time::timeout(DRAIN, async { while passes.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
-        tracing::warn!(in_flight = passes.len(), "stopping without them: they took too long");
+    let finished = async {
+        while !passes.is_empty() {
+            tokio::select! {
+                _ = passes.join_next() => {}
+                () = tokio::time::sleep(FLUSH_EVERY) => drop(flush::flush(operator).await),
+            }
+        }
+        let all_stored = async {
+            while !flush::flush(operator).await {
+                tokio::time::sleep(FLUSH_EVERY).await;
+            }
+        };
+        tokio::time::timeout(STORE_WITHIN, all_stored).await
+    };
+    let after_loss = async {
+        operator.claim.lost().await;
+        tokio::time::sleep(STORE_WITHIN).await;
+    };
+    let in_time = tokio::select! {
+        finished = tokio::time::timeout(FINISH_WITHIN, finished) => matches!(finished, Ok(Ok(()))),
+        () = after_loss => false,
+    };
+    if !in_time {
+        let unsaved = operator.unsaved.all().len();
+        tracing::warn!(in_flight = passes.len(), unsaved, "stopping without them: they took too long");
+    }
+}
+
+/// Until this replica leads, its watches keep the index up to date and nobody is looked at.
+async fn stand_by(
+    operator: &Operator,
+    woken: &mut mpsc::UnboundedReceiver<Subject>,
+    progress: &Progress,
+    health: &Health,
+) {
+    let mut instruments = Instruments::default();
+    loop {
+        instruments.refresh(operator, progress, health);
+        tokio::select! {
+            biased;
+            () = operator.claim.gained() => return,
+            // Everybody is looked at when it leads.
+            Some(_) = woken.recv() => while woken.try_recv().is_ok() {},
+            () = tokio::time::sleep(TICK) => {}
+        }
     }
 }
 
@@ -138,7 +196,10 @@ async fn first_lists(operator: &Operator, progress: &Progress) {
     {
         tracing::warn!("the labels of namespaces could not be listed yet; providers that select by them have to wait");
     }
-    // What is remembered of refused credentials, or of a login that was interrupted, counts before the first login.
+}
+
+/// What is remembered of refused credentials, or of a login that was interrupted, counts before the first login.
+fn remember(operator: &Operator) {
     operator.index.visit_sessions(|key, facts| {
         if let Some(intent) = &facts.intent {
             operator.rejections.remember_interrupted(intent);

@@ -13,6 +13,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc;
 
 use super::{
+    claim::Claim,
     cluster::{DEADLINE, problem},
     metrics::Metrics,
 };
@@ -46,11 +47,14 @@ pub struct Events(mpsc::Sender<Told>);
 impl Events {
     /// Starts the task that files them; it ends with the last copy of this.
     #[must_use]
-    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, claim: Claim, metrics: Arc<Metrics>) -> Self {
         let (sender, mut receiver) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             while let Some(told) = receiver.recv().await {
-                file(&client, &metrics, told).await;
+                // What was seen by one who leads no more may not be so.
+                if claim.holds() {
+                    file(&client, &metrics, told).await;
+                }
             }
         });
         Self(sender)

@@ -1,7 +1,7 @@
 //! One request to a provider, from the intent to the stored answer.
 //!
 //! The order is the refresh-token protocol: intent, request, session; output and status follow in the pass. An answer
-//! that cannot be stored is kept in memory until it can.
+//! that cannot be stored is kept in memory until it can. Without the claim no request starts.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,13 @@ use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Operator, act, cluster::ApiError, pass::Pass, route::Route};
+use super::{
+    Operator, act,
+    cluster::{ApiError, Urgency},
+    pass::Pass,
+    route::Route,
+    unsaved::Answer as Unsaved,
+};
 use crate::{
     api::{
         http::{FailureClass, Operation},
@@ -51,13 +57,21 @@ enum Answer {
     Failed(Failure),
 }
 
-/// Asks the provider once, and stores what came of it.
+/// Asks the provider once, and stores what came of it. `None`: it was not asked, because leadership is lost.
 ///
 /// # Errors
 /// When the intent or the answer cannot be stored. After the provider has answered, the answer is kept.
-pub async fn exchange(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Asked, ApiError> {
+pub async fn exchange(
+    operator: &Operator,
+    pass: &mut Pass,
+    route: &Route,
+    call: Call,
+) -> Result<Option<Asked>, ApiError> {
     if let Some(count) = call.intent {
         record_intent(operator, pass, route, call.operation, count).await?;
+    }
+    if !operator.claim.holds() {
+        return Ok(None);
     }
     let started = Instant::now();
     let answer = ask(operator, pass, route, call.operation).await;
@@ -69,7 +83,7 @@ pub async fn exchange(operator: &Operator, pass: &mut Pass, route: &Route, call:
     let outcome = failure.as_ref().map_or(Ok(()), |(class, _)| Err(*class));
     operator.metrics.provider_request(&route.key.to_string(), call.operation, outcome, took);
     store_answer(operator, pass, route, call, answer).await?;
-    Ok(Asked { operation: call.operation, failure, took })
+    Ok(Some(Asked { operation: call.operation, failure, took }))
 }
 
 /// Remembers with this session, too, what another ApiToken's attempt has shown of the same credentials.
@@ -88,7 +102,8 @@ pub async fn adopt(operator: &Operator, pass: &mut Pass, route: &Route, rejectio
     };
     let credentials = pass.seen.credentials_content().cloned();
     let session = current_session(pass).failed(Operation::Login, record, credentials);
-    act::store_session(operator, pass, session).await
+    let urgency = pass.urgency();
+    act::store_session(operator, pass, urgency, session).await
 }
 
 async fn record_intent(
@@ -107,7 +122,8 @@ async fn record_intent(
         credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
     };
     let session = current_session(pass).intending(intent);
-    act::store_session(operator, pass, session).await
+    let urgency = pass.urgency();
+    act::store_session(operator, pass, urgency, session).await
 }
 
 async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {
@@ -193,20 +209,21 @@ async fn store_answer(
 async fn store_until_stored(operator: &Operator, pass: &mut Pass, session: Session) -> Result<(), ApiError> {
     let uid = pass.token.uid.clone();
     let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
+    let answer = Unsaved { key: pass.key.clone(), base, session: session.clone() };
     for pause in STORE_AGAIN_AFTER {
-        match act::store_session(operator, pass, session.clone()).await {
+        match act::store_session(operator, pass, Urgency::Answer, session.clone()).await {
             Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
             Err(error) => {
                 if !error.is_conflict() && !error.is_not_found() {
-                    operator.unsaved.keep(&uid, base, session);
+                    operator.unsaved.keep(&uid, answer);
                 }
                 return Err(error);
             }
             Ok(()) => return Ok(()),
         }
     }
-    operator.unsaved.keep(&uid, base, session.clone());
-    act::store_session(operator, pass, session).await?;
+    operator.unsaved.keep(&uid, answer);
+    act::store_session(operator, pass, Urgency::Answer, session).await?;
     operator.unsaved.forget(&uid);
     Ok(())
 }

@@ -18,6 +18,8 @@ pub mod admission;
 pub mod gate;
 /// What the operator is told when it starts.
 pub mod settings;
+/// Whether this process may act.
+pub mod claim;
 /// The status that was reported last, folded.
 pub mod reported;
 /// The compact facts that are kept of each object.
@@ -30,6 +32,8 @@ pub mod queue;
 pub mod rejections;
 /// The one way to the API server.
 pub mod cluster;
+/// Which replica acts.
+pub mod lease;
 /// The provider that an ApiToken may use.
 pub mod route;
 /// What one pass carries along.
@@ -44,6 +48,8 @@ pub mod events;
 pub mod context;
 /// Reads.
 pub mod observe;
+/// Why a pass did not come to its end.
+pub mod pass_error;
 /// Writes: session and status.
 pub mod act;
 /// Writes: the output.
@@ -56,6 +62,8 @@ pub mod reconcile;
 pub mod provider_pass;
 /// What a pass did, told to log, metrics and events.
 pub mod report;
+/// Unsaved answers, when the process ends.
+pub mod flush;
 /// Watches, and whom their events concern.
 pub mod watch;
 /// `/metrics`, `/readyz`, `/livez`.

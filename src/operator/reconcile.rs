@@ -8,12 +8,13 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     Operator, act,
-    cluster::ApiError,
+    cluster::Urgency,
     entry::Key,
     exchange::{self, Asked},
     gate::{Ask, Permit},
-    observe::{self, ObserveError},
+    observe,
     pass::Pass,
+    pass_error::PassError,
     project,
     queue::Ended,
     route::Route,
@@ -37,17 +38,6 @@ const STILL_FRESH: Duration = Duration::from_millis(250);
 const STALE: Duration = Duration::from_secs(10);
 /// The deadline of a first issue, for the order in which the gate admits.
 const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
-
-/// Why a pass did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum PassError {
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    #[error(transparent)]
-    Observe(#[from] ObserveError),
-    #[error("the operator is stopping")]
-    Stopping,
-}
 
 /// What a pass did.
 #[derive(Debug, Default)]
@@ -133,7 +123,8 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
             (Next::Call(call), Some(route)) => match &permit {
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(admitted) if admitted.may_send(operator, pass, call) => {
-                    done.asked.push(Box::pin(exchange::exchange(operator, pass, &route, call)).await?);
+                    let asked = Box::pin(exchange::exchange(operator, pass, &route, call)).await?;
+                    done.asked.push(asked.ok_or(PassError::Stopping)?);
                     observe::remember_rejection(operator, pass);
                     permit = None;
                 }
@@ -227,7 +218,7 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
     if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
-        Box::pin(act::store_session(operator, pass, answer)).await?;
+        Box::pin(act::store_session(operator, pass, Urgency::Answer, answer)).await?;
         operator.unsaved.forget(&pass.token.uid);
     }
     Ok(true)
@@ -317,28 +308,6 @@ impl Done {
             Self { gone: true, .. } => Ended::Gone,
             Self { raced: true, .. } => Ended::Raced,
             Self { until, .. } => Ended::Until(*until),
-        }
-    }
-}
-
-impl PassError {
-    /// The API server has refused, and asking again changes nothing before somebody acts.
-    #[must_use]
-    pub fn needs_somebody(&self) -> bool {
-        match self {
-            Self::Api(error) | Self::Observe(ObserveError::Api(error)) => !self.is_race() && !error.is_passing(),
-            Self::Observe(ObserveError::ForeignSession(_)) => true,
-            Self::Stopping => false,
-        }
-    }
-
-    /// Somebody else wrote first: nothing is wrong, read again.
-    #[must_use]
-    pub fn is_race(&self) -> bool {
-        match self {
-            Self::Api(error) => error.is_conflict() || error.is_not_found(),
-            Self::Observe(ObserveError::Api(error)) => error.is_conflict(),
-            Self::Observe(_) | Self::Stopping => false,
         }
     }
 }

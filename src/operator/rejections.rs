@@ -129,6 +129,14 @@ impl Rejections {
         }
     }
 
+    /// As [`remember`](Self::remember), of a record that was read: since it was written they may have been accepted.
+    pub fn recall(&self, record: &FailureRecord, key: &Key) {
+        let accepted = |fingerprint: &String| self.is_accepted(&record.origin, fingerprint);
+        if !record.credentials_fingerprint.as_ref().is_some_and(accepted) {
+            self.remember(record, key);
+        }
+    }
+
     /// A login with these credentials has succeeded; returns who was held back and may go on.
     pub fn accept(&self, origin: &str, fingerprint: &str) -> BTreeSet<Key> {
         let tried = Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() };

@@ -8,7 +8,8 @@ use super::{
     Operator,
     entry::{Key, Subject},
     events::{Severity, Told},
-    reconcile::{Done, PassError},
+    pass_error::PassError,
+    reconcile::Done,
 };
 use crate::api::{
     ApiTokenStatus,
@@ -30,7 +31,7 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
     let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
     if let Err(error) = result
         && !error.is_race()
-        && !matches!(error, PassError::Stopping)
+        && !error.is_stopping()
     {
         tracing::warn!(namespace, name, duration_ms, %error, "pass failed");
     } else if did_something {
@@ -67,7 +68,7 @@ pub fn panicked(operator: &Operator, subject: &Subject, took: Duration) {
 fn outcome(done: &Done, result: &Result<(), PassError>) -> &'static str {
     match result {
         Err(error) if error.is_race() => "raced",
-        Err(PassError::Stopping) => "stopped",
+        Err(error) if error.is_stopping() => "stopped",
         Err(_) => "failed",
         Ok(()) if done.raced => "raced",
         Ok(()) if done.gone => "gone",

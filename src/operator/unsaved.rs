@@ -9,22 +9,36 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use super::pass::{Stored, Version};
+use super::{
+    entry::Key,
+    pass::{Stored, Version},
+};
 use crate::token::session::Session;
 
 #[derive(Default)]
 pub struct Unsaved {
-    /// By the ApiToken's uid: what the answer was built on, and the session with the answer in it.
-    inner: Mutex<HashMap<String, (Option<Version>, Session)>>,
+    /// By the ApiToken's uid.
+    inner: Mutex<HashMap<String, Answer>>,
+}
+
+/// An answer that is not stored.
+#[derive(Clone)]
+pub struct Answer {
+    /// The ApiToken.
+    pub key: Key,
+    /// What the answer was built on.
+    pub base: Option<Version>,
+    /// The session with the answer in it.
+    pub session: Session,
 }
 
 impl Unsaved {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Option<Version>, Session)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub fn keep(&self, uid: &str, base: Option<Version>, session: Session) {
-        self.lock().insert(uid.to_owned(), (base, session));
+    pub fn keep(&self, uid: &str, answer: Answer) {
+        self.lock().insert(uid.to_owned(), answer);
     }
 
     pub fn forget(&self, uid: &str) {
@@ -36,13 +50,24 @@ impl Unsaved {
         self.lock().contains_key(uid)
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// All of them, by the ApiToken's uid.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, Answer)> {
+        self.lock().iter().map(|(uid, answer)| (uid.clone(), answer.clone())).collect()
+    }
+
     /// The unsaved answer to what was read, while it still follows from it.
     #[must_use]
     pub fn answer_to(&self, uid: &str, read: &Stored) -> Option<Session> {
         let mut all = self.lock();
-        let (base, session) = all.get(uid)?;
-        if *base == read.at {
-            return Some(session.clone());
+        let answer = all.get(uid)?;
+        if answer.base == read.at {
+            return Some(answer.session.clone());
         }
         // Somebody else wrote the session since: theirs counts.
         all.remove(uid);

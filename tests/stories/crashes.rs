@@ -167,7 +167,7 @@ async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_l
     virtana.assert_no_protocol_errors();
 }
 
-fn with_refresh(world: &World, virtana: &Virtana) -> Value {
+pub fn with_refresh(world: &World, virtana: &Virtana) -> Value {
     let mut spec = example("virtana-refresh.yaml")["spec"].take();
     spec["url"] = json!(virtana.base_url());
     spec["tls"] = json!({ "caBundle": world.ca.pem() });

@@ -1,6 +1,7 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
 mod customers;
+mod replicas;
 mod scene;
 mod world;
 
@@ -8,6 +9,7 @@ mod babble;
 mod crashes;
 mod credentials;
 mod deletion;
+mod failover;
 mod faults;
 mod first_token;
 mod gate;

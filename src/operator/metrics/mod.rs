@@ -45,6 +45,7 @@ pub struct Metrics {
     clock_offset: Family<ProviderLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     api_requests: Family<ApiLabels, Counter>,
     watch_errors: Family<WatchLabels, Counter>,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -62,6 +63,7 @@ impl Metrics {
             clock_offset: Family::default(),
             api_requests: Family::default(),
             watch_errors: Family::default(),
+            leader: Gauge::default(),
         };
         metrics.register(InventoryCollector::new(inventory, object_series));
         metrics
@@ -87,6 +89,7 @@ impl Metrics {
             self.clock_offset.clone(),
         );
         own.register("api_requests", "Requests to the Kubernetes API server but watches", self.api_requests.clone());
+        own.register("leader", "Whether this replica leads: 1, or 0 while it stands by", self.leader.clone());
         own.register("watch_errors", "Failures of watches on the Kubernetes API server", self.watch_errors.clone());
     }
 
@@ -117,6 +120,11 @@ impl Metrics {
     /// A watch failed and is begun again.
     pub fn watch_failed(&self, watch: &'static str) {
         self.watch_errors.get_or_create(&WatchLabels { watch }).inc();
+    }
+
+    /// This replica acts, or stands by.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// How many requests wait for their turn at this provider now.

@@ -107,6 +107,10 @@ pub async fn look(
         },
     );
     let stored = stored?;
+    if let Some(failure) = &stored.session.facts.login_failure {
+        // The leader before may have written it when the index did not know it yet.
+        operator.rejections.recall(failure, key);
+    }
     if pass.seen.output.plan.is_none() {
         pass.seen.output.plan = output::plan_from_session(&pass, &stored);
     }

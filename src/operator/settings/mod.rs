@@ -2,6 +2,7 @@
 //!
 //! The reference that `--help` prints. Values arrive parsed and checked; nothing is read from a cluster here.
 
+mod election;
 mod parse;
 
 use std::net::SocketAddr;
@@ -9,7 +10,10 @@ use std::net::SocketAddr;
 use clap::{Args, value_parser};
 use ipnet::IpNet;
 
-pub use self::parse::{AllowedPresets, ClusterProviders, MAX_NAMESPACES, Namespaces};
+pub use self::{
+    election::{ElectionArgs, InvalidTiming, JITTER, MAX_LEASE, Timing},
+    parse::{AllowedPresets, ClusterProviders, MAX_NAMESPACES, Namespaces},
+};
 use super::{
     egress::{NoProxy, ProxyUrl},
     logging::{LogFormat, LogLevel},
@@ -39,10 +43,8 @@ pub struct RunArgs {
     #[arg(help_heading = KUBERNETES)]
     pub operator_namespace: Option<String>,
 
-    /// Elect one writer among several replicas (not in this version: it runs as one replica)
-    #[arg(long, env = "APITOKEN_LEADER_ELECT", value_name = "BOOL", value_parser = parse::leader_elect)]
-    #[arg(default_value = "false", default_missing_value = "true", num_args = 0..=1, help_heading = KUBERNETES)]
-    pub leader_elect: bool,
+    #[command(flatten)]
+    pub election: ElectionArgs,
 
     /// What is done with ClusterTokenProviders: serve them and report on them, only serve them, or know none of them
     ///

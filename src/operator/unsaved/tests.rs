@@ -5,10 +5,10 @@ fn version(resource_version: &str) -> Option<Version> {
     Some(Version { uid: "uid".to_owned(), resource_version: resource_version.to_owned() })
 }
 
-fn answer() -> Session {
+fn answer(base: Option<Version>) -> Answer {
     let mut session = Session::default();
     session.facts.handled_request = Some("the answer".to_owned());
-    session
+    Answer { key: Key::new("web", "token"), base, session }
 }
 
 fn read(at: Option<Version>) -> Stored {
@@ -22,7 +22,7 @@ fn is_answered(unsaved: &Unsaved, at: Option<Version>) -> bool {
 #[test]
 fn an_answer_is_offered_until_it_is_stored() {
     let unsaved = Unsaved::default();
-    unsaved.keep("token", version("7"), answer());
+    unsaved.keep("token", answer(version("7")));
     assert!(unsaved.has("token") && !unsaved.has("other"));
     assert!(is_answered(&unsaved, version("7")));
     assert!(is_answered(&unsaved, version("7")), "asked once more, it is still there");
@@ -33,7 +33,7 @@ fn an_answer_is_offered_until_it_is_stored() {
 #[test]
 fn an_answer_to_a_first_login_waits_for_a_session_that_is_not_there() {
     let unsaved = Unsaved::default();
-    unsaved.keep("token", None, answer());
+    unsaved.keep("token", answer(None));
     assert!(is_answered(&unsaved, None));
 }
 
@@ -41,7 +41,7 @@ fn an_answer_to_a_first_login_waits_for_a_session_that_is_not_there() {
 fn an_answer_that_no_longer_follows_from_what_is_stored_is_dropped() {
     for now in [version("8"), None, Some(Version { uid: "another".to_owned(), resource_version: "7".to_owned() })] {
         let unsaved = Unsaved::default();
-        unsaved.keep("token", version("7"), answer());
+        unsaved.keep("token", answer(version("7")));
         assert!(!is_answered(&unsaved, now));
         assert!(!unsaved.has("token"));
     }
@@ -50,7 +50,21 @@ fn an_answer_that_no_longer_follows_from_what_is_stored_is_dropped() {
 #[test]
 fn a_newer_answer_takes_the_place_of_an_older_one() {
     let unsaved = Unsaved::default();
-    unsaved.keep("token", version("7"), answer());
-    unsaved.keep("token", version("8"), answer());
+    unsaved.keep("token", answer(version("7")));
+    unsaved.keep("token", answer(version("8")));
     assert!(is_answered(&unsaved, version("8")));
+}
+
+#[test]
+fn what_is_kept_can_be_listed_and_is_gone_once_it_is_forgotten() {
+    let unsaved = Unsaved::default();
+    assert!(unsaved.is_empty() && unsaved.all().is_empty());
+    unsaved.keep("token", answer(version("7")));
+    let all = unsaved.all();
+    assert_eq!(
+        all.iter().map(|(uid, answer)| (uid.as_str(), &answer.base)).collect::<Vec<_>>(),
+        [("token", &version("7"))]
+    );
+    unsaved.forget("token");
+    assert!(unsaved.is_empty());
 }

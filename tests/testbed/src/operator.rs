@@ -175,6 +175,30 @@ impl OperatorProcess {
         ended.await.map_err(|last| anyhow!("{END_TIMEOUT:?} after SIGTERM {last}; the log ends:\n{}", self.tail()))
     }
 
+    /// Stops all its threads where they are, with SIGSTOP, as a hypervisor or a full machine can.
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub fn suspend(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after [`Self::suspend`].
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Asks it to end with SIGTERM, and does not wait.
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub fn tell_to_stop(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
     /// Waits until it ends by itself, as after a wrong flag.
     ///
     /// # Errors

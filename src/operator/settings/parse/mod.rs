@@ -66,10 +66,11 @@ pub enum InvalidValue {
     NoProxy(String),
     #[error("{0:?} is no address to listen on: write ADDRESS:PORT, such as 0.0.0.0:8080 or [::1]:8080")]
     Listen(String),
-    #[error("this version runs as one replica and elects no leader: leave --leader-elect out and run one replica")]
-    LeaderElect,
-    #[error("{0:?} is neither true nor false")]
-    Boolean(String),
+    #[error(
+        "{0:?} is no name of an object: lower-case letters, digits, '-' and '.', 253 at most, \
+         with a letter or digit at both ends of each part"
+    )]
+    ObjectName(String),
 }
 
 impl Namespaces {
@@ -161,12 +162,11 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
     text.parse().map_err(|_| InvalidValue::Listen(text.to_owned()))
 }
 
-/// The flag has its place already, so that deployments that switch it on fail loudly rather than run two writers.
-pub(super) fn leader_elect(text: &str) -> Result<bool, InvalidValue> {
-    match text {
-        "false" => Ok(false),
-        "true" => Err(InvalidValue::LeaderElect),
-        other => Err(InvalidValue::Boolean(other.to_owned())),
+pub(super) fn object_name(text: &str) -> Result<String, InvalidValue> {
+    if is_host_name(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidValue::ObjectName(text.to_owned()))
     }
 }
 

@@ -61,8 +61,11 @@ fn a_bypass_is_a_host_or_a_network_and_nothing_with_a_port() {
 }
 
 #[test]
-fn leader_election_may_be_refused_but_not_asked_for() {
-    assert_eq!(leader_elect("false"), Ok(false));
-    assert_eq!(leader_elect("true"), Err(InvalidValue::LeaderElect));
-    assert_eq!(leader_elect("yes"), Err(InvalidValue::Boolean("yes".to_owned())));
+fn a_name_of_an_object_is_one_that_the_api_server_takes() {
+    for good in ["apitoken-operator", "team-a.apitoken"] {
+        assert_eq!(object_name(good), Ok(good.to_owned()));
+    }
+    for bad in ["", "Lease", "a/b", "-a", "a..b"] {
+        assert_eq!(object_name(bad), Err(InvalidValue::ObjectName(bad.to_owned())));
+    }
 }

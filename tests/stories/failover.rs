@@ -1,0 +1,182 @@
+//! Two replicas and the Lease: one leads, the other goes on when the first is told to stop, dies or freezes.
+
+use std::time::{Duration, Instant};
+
+use testbed::{
+    operator::OperatorProcess,
+    vendors::{Exchange, Operation},
+};
+
+use crate::replicas::{Company, LEASE_FOR, acts_of, ends_as_one_who_lost, leads, stands_by};
+use crate::world::PATIENCE;
+
+#[expect(clippy::print_stdout, reason = "a figure for whoever reads the output; nothing is asserted about it")]
+fn measured(what: &str, took: Duration) {
+    println!("measured: {what}: {:.2} s", took.as_secs_f64());
+}
+
+#[tokio::test]
+async fn of_two_replicas_that_start_at_once_one_leads_and_the_other_is_ready_alive_and_does_nothing() {
+    let company = Company::new().await;
+    let (one, two) = tokio::join!(company.replica(), company.replica());
+    company.renewing("infra").await;
+    company.next_refresh().await;
+    let (leader, other) = if stands_by(&one).await { (two, one) } else { (one, two) };
+    leads(&leader).await;
+    assert!(stands_by(&other).await);
+    for path in ["/readyz", "/livez"] {
+        assert_eq!(other.get(path).await.expect("it answers").0, 200, "{path}");
+    }
+    // The key of the fingerprints is made by whoever comes first.
+    let made = other.metric("apitoken_api_requests_total", &[("verb", "create"), ("resource", "leases")]).await;
+    assert!(acts_of(&other).await <= made.expect("metrics").unwrap_or(0.0), "{:#?}", other.logs());
+    let lease = company.lease().await;
+    let holder = lease.holder_identity.expect("a holder");
+    assert!(leader.logs().iter().any(|line| line.contains(&holder) && line.contains("leading")), "{holder}");
+    assert!(other.logs().iter().any(|line| line.contains(&holder) && line.contains("standing by")), "{holder}");
+    assert_eq!((lease.lease_transitions, lease.lease_duration_seconds), (Some(0), Some(6)));
+    company.spent(1);
+}
+
+#[tokio::test]
+async fn a_takeover_with_valid_tokens_costs_no_call_and_no_write() {
+    let company = Company::new().await;
+    let names: Vec<_> = (0..20).map(|number| format!("infra-{number}")).collect();
+    let (leader, other) = company.two_replicas().await;
+    for name in &names {
+        company.resting(name).await;
+    }
+    let asked = company.virtana.history().len();
+    let told = Instant::now();
+    assert_eq!(leader.terminate().await.expect("it ends").code(), Some(0));
+    leads(&other).await;
+    measured("from SIGTERM to the next leader, 20 valid tokens", told.elapsed());
+    looked_at(&other, names.len()).await;
+    assert_eq!(company.virtana.history().len(), asked);
+    let leases =
+        other.metric("apitoken_api_requests_total", &[("resource", "leases"), ("verb", "update"), ("outcome", "ok")]);
+    let of_the_lease = leases.await.expect("metrics").unwrap_or(0.0);
+    assert!(acts_of(&other).await <= of_the_lease + 1.0, "{:#?}", other.logs());
+    assert_eq!(company.lease().await.lease_transitions, Some(1));
+}
+
+/// Every ApiToken has had a pass, or was seen to need none.
+async fn looked_at(replica: &OperatorProcess, tokens: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    let tokens = tokens as f64;
+    testbed::eventually::await_until("every ApiToken was looked at", PATIENCE, async || {
+        match replica.metric("apitoken_reconciliations_total", &[]).await {
+            Ok(Some(passes)) if passes >= tokens => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_the_leader_is_told_to_stop_the_other_goes_on_at_once_with_the_same_session() {
+    let company = Company::new().await;
+    let (leader, other) = company.two_replicas().await;
+    company.renewing("infra").await;
+    company.next_refresh().await;
+    let told = Instant::now();
+    assert_eq!(leader.terminate().await.expect("it ends").code(), Some(0));
+    assert!(leader.logs().iter().any(|line| line.contains("leadership released")), "{:#?}", leader.logs());
+    leads(&other).await;
+    measured("from SIGTERM to the next leader", told.elapsed());
+    company.next_refresh().await;
+    measured("from SIGTERM to the next refresh, due every 6 s", told.elapsed());
+    company.spent(1);
+}
+
+#[tokio::test]
+async fn when_the_leader_is_killed_the_other_goes_on_with_the_same_session() {
+    let company = Company::new().await;
+    let (leader, other) = company.two_replicas().await;
+    company.renewing("infra").await;
+    company.next_refresh().await;
+    let killed = Instant::now();
+    leader.kill9();
+    leads(&other).await;
+    measured(&format!("from kill -9 to the next leader, lease of {LEASE_FOR:?}"), killed.elapsed());
+    company.next_refresh().await;
+    measured("from kill -9 to the next refresh, due every 6 s", killed.elapsed());
+    company.next_refresh().await;
+    company.spent(1);
+}
+
+#[tokio::test]
+async fn when_the_leader_is_killed_with_a_one_time_token_on_its_way_one_login_follows() {
+    let company = Company::new().await;
+    let (leader, other) = company.two_replicas().await;
+    company.virtana.script(|script| script.refresh_latency = Duration::from_secs(2));
+    company.renewing("infra").await;
+    company.virtana.wait_for("a refresh is on its way", PATIENCE, is_on_its_way).await;
+    leader.kill9();
+    company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
+    leads(&other).await;
+    company.virtana.wait_for("a login", PATIENCE, |all| count(all, Operation::Login) == 2).await;
+    company.next_refresh().await;
+    company.spent(2);
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answered_and_stored() {
+    let company = Company::new().await;
+    let (leader, other) = company.two_replicas().await;
+    // Longer than the Lease would last if it were not renewed meanwhile.
+    company.virtana.script(|script| script.refresh_latency = LEASE_FOR * 2);
+    company.renewing("infra").await;
+    company.virtana.wait_for("a refresh is on its way", PATIENCE, is_on_its_way).await;
+    company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
+    leader.tell_to_stop().expect("it is told");
+    let answered =
+        |all: &[Exchange]| all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_some());
+    company.virtana.wait_for("the answer", PATIENCE, answered).await;
+    assert_eq!(company.lease().await.lease_transitions, Some(0), "it was given up too early");
+    leads(&other).await;
+    assert_eq!(leader.wait(PATIENCE).await.expect("it ends").code(), Some(0));
+    company.next_refresh().await;
+    company.spent(1);
+}
+
+#[tokio::test]
+async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and_ends() {
+    let company = Company::new().await;
+    let (leader, other) = company.two_replicas().await;
+    company.renewing("infra").await;
+    company.next_refresh().await;
+    leader.suspend().expect("it is stopped");
+    leads(&other).await;
+    // What the frozen leader has to do is due when it wakes up, and done already.
+    company.next_refresh().await;
+    let mark = company.world.mark();
+    leader.resume().expect("it goes on");
+    ends_as_one_who_lost(&leader).await;
+    let lines = leader.logs();
+    let woken = lines.iter().position(|line| line.contains("leadership lost")).expect("just seen");
+    assert!(
+        !lines[woken..].iter().any(|line| line.contains("pass done") || line.contains("provider failed")),
+        "{lines:#?}"
+    );
+    let holder = company.lease().await.holder_identity.expect("a holder");
+    assert!(other.logs().iter().any(|line| line.contains(&holder) && line.contains("leading")), "{holder}");
+    company.next_refresh().await;
+    company.spent(1);
+    refused_nothing(&company, mark);
+}
+
+/// The two writers never met: no write was refused for its version, whoever made it.
+fn refused_nothing(company: &Company, mark: testbed::audit::Mark) {
+    let events = company.world.asked_by_operator(&mark);
+    let conflicts: Vec<_> = events.iter().filter(|event| event.code == 409 && event.resource != "leases").collect();
+    assert!(conflicts.is_empty(), "{conflicts:#?}");
+}
+
+fn is_on_its_way(all: &[Exchange]) -> bool {
+    all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_none())
+}
+
+fn count(all: &[Exchange], operation: Operation) -> usize {
+    all.iter().filter(|one| one.operation == operation).count()
+}

@@ -1,0 +1,177 @@
+//! Where stories of several replicas begin: a vendor with one-time refresh tokens, the Lease, and two operators.
+
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use testbed::{
+    eventually::await_until,
+    operator::{OperatorOptions, OperatorProcess},
+    users::User,
+    vendors::{Exchange, Operation, Rotation, Virtana},
+};
+
+use crate::{
+    crashes::with_refresh,
+    world::{PATIENCE, World},
+};
+
+pub const LEASE: &str = "apitoken-operator";
+/// Shorter than by default, and long enough for a loaded machine to renew in time.
+pub const LEASE_FOR: Duration = Duration::from_secs(6);
+const TIMES: [&str; 3] =
+    ["--leader-elect-lease-duration=6s", "--leader-elect-renew-deadline=4s", "--leader-elect-retry-period=1s"];
+
+/// A world with an election, and a vendor that revokes a session whose refresh token is presented twice.
+pub struct Company {
+    pub world: World,
+    pub virtana: Virtana,
+    pub provider: String,
+}
+
+impl Company {
+    pub async fn new() -> Self {
+        let mut world = World::without_operator().await;
+        world.flags.push("--leader-elect".to_owned());
+        world.flags.extend(TIMES.map(str::to_owned));
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": { "name": "election", "namespace": world.namespace },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "apitoken-operator-election" },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": User::Operator.name() }],
+        });
+        world.cluster.apply(&User::Admin, &binding.to_string()).await.expect("the operator may elect");
+        let virtana = Virtana::start(&world.ca).expect("Virtana");
+        virtana.add_account("client", "correct");
+        virtana.script(|script| {
+            script.lifetime = Duration::from_secs(60);
+            (script.quirks.refresh_grant, script.quirks.rotation) = (true, Rotation::ONE_TIME);
+        });
+        world.credentials("login", &[("clientId", "client"), ("clientSecret", "correct")]).await;
+        let provider = world.provider("virtana", with_refresh(&world, &virtana)).await;
+        Self { world, virtana, provider }
+    }
+
+    /// A replica that is ready.
+    pub async fn replica(&self) -> OperatorProcess {
+        self.replica_by(self.world.kubeconfig.clone()).await
+    }
+
+    /// A replica that is ready, with a way of its own to the API server.
+    pub async fn replica_by(&self, kubeconfig: PathBuf) -> OperatorProcess {
+        let options = OperatorOptions { kubeconfig, ..self.world.operator_options() };
+        let replica = OperatorProcess::start(&options).expect("it starts");
+        replica.ready(PATIENCE).await.expect("it becomes ready");
+        replica
+    }
+
+    /// A replica that leads, and one that stands by.
+    pub async fn two_replicas(&self) -> (OperatorProcess, OperatorProcess) {
+        let leader = self.replica().await;
+        leads(&leader).await;
+        (leader, self.replica().await)
+    }
+
+    /// An ApiToken that is renewed after six seconds at the latest, and whose token lives a minute.
+    pub async fn renewing(&self, name: &str) {
+        self.renewed_at(name, 10).await;
+        self.world.ready(name).await;
+    }
+
+    /// An ApiToken that is not renewed within a story.
+    pub async fn resting(&self, name: &str) {
+        self.renewed_at(name, 95).await;
+        self.world.ready(name).await;
+    }
+
+    async fn renewed_at(&self, name: &str, percent: i32) {
+        let spec = json!({
+            "providerRef": { "name": self.provider },
+            "credentialsRef": { "name": "login" },
+            "refresh": { "atPercent": percent },
+        });
+        self.world.token_with(name, spec).await;
+    }
+
+    pub fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.world.client.clone(), &self.world.namespace)
+    }
+
+    pub async fn lease(&self) -> LeaseSpec {
+        self.leases().get(LEASE).await.expect("there is a Lease").spec.expect("a spec")
+    }
+
+    pub async fn edit_lease(&self, spec: Value) {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.leases().patch(LEASE, &PatchParams::default(), &patch).await.expect("the Lease is edited");
+    }
+
+    pub async fn delete_lease(&self) {
+        self.leases().delete(LEASE, &DeleteParams::default()).await.expect("the Lease is deleted");
+    }
+
+    /// Waits for one more refresh that was answered with tokens, and tells how long it took.
+    pub async fn next_refresh(&self) -> Duration {
+        let (begun, before) = (Instant::now(), good_refreshes(&self.virtana.history()));
+        let more = |all: &[Exchange]| good_refreshes(all) > before;
+        self.virtana.wait_for("one more refresh", PATIENCE, more).await;
+        begun.elapsed()
+    }
+
+    /// No refresh token was presented twice, so none was refused; and there were so many logins.
+    #[track_caller]
+    pub fn spent(&self, logins: usize) {
+        let mut seen = HashSet::new();
+        for refresh in self.virtana.refreshes() {
+            assert!(refresh.presented.iter().all(|token| seen.insert(token.clone())), "presented twice: {refresh:?}");
+            assert_eq!(refresh.refusal, None, "{refresh:?}");
+        }
+        assert_eq!(self.virtana.logins().len(), logins);
+        self.virtana.assert_no_protocol_errors();
+    }
+}
+
+fn good_refreshes(all: &[Exchange]) -> usize {
+    let good = |one: &&Exchange| one.operation == Operation::Refresh && one.status == Some(200);
+    all.iter().filter(good).count()
+}
+
+/// Waits until this replica leads.
+pub async fn leads(replica: &OperatorProcess) {
+    await_until("it leads", PATIENCE, async || match replica.metric("apitoken_leader", &[]).await {
+        Ok(Some(1.0)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
+
+pub async fn stands_by(replica: &OperatorProcess) -> bool {
+    replica.metric("apitoken_leader", &[]).await.expect("metrics") == Some(0.0)
+}
+
+/// What a replica has asked of providers, and what it has written.
+pub async fn acts_of(replica: &OperatorProcess) -> f64 {
+    let mut acts = replica.metric("apitoken_provider_requests_total", &[]).await.expect("metrics").unwrap_or(0.0);
+    for verb in ["create", "update", "patch", "delete"] {
+        let labels = [("verb", verb), ("outcome", "ok")];
+        acts += replica.metric("apitoken_api_requests_total", &labels).await.expect("metrics").unwrap_or(0.0);
+    }
+    acts
+}
+
+/// It ended by itself because it leads no more, and said so in one line.
+pub async fn ends_as_one_who_lost(replica: &OperatorProcess) {
+    let status = replica.wait(PATIENCE * 2).await.expect("it ends by itself");
+    let logs = replica.logs();
+    assert_eq!(status.code(), Some(1), "{logs:#?}");
+    assert_eq!(logs.iter().filter(|line| line.contains("leadership lost")).count(), 1, "{logs:#?}");
+    assert!(!logs.iter().any(|line| line.contains("panicked")), "{logs:#?}");
+}
