@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Each flag of `run`, with what its help must say of unit or default.
-const FLAGS: [(&str, &str); 20] = [
+const FLAGS: [(&str, &str); 22] = [
     ("--namespaces", "all"),
     ("--operator-namespace", "where it runs"),
     ("--leader-elect", "false"),
@@ -23,6 +23,8 @@ const FLAGS: [(&str, &str); 20] = [
     ("--origin-requests-per-second", "100"),
     ("--origin-concurrency", "64"),
     ("--listen", "0.0.0.0:8080"),
+    ("--listen-tls", "none"),
+    ("--metrics-auth", "none"),
     ("--object-metrics", "true"),
     ("--log-format", "json"),
     ("--log-level", "info"),
@@ -105,7 +107,7 @@ fn a_misspelt_flag_or_subcommand_is_refused_with_the_right_one() {
 
 #[test]
 fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
-    let table: [(&[&str], &[&str]); 16] = [
+    let table: [(&[&str], &[&str]); 18] = [
         (&["--namespaces", "web,Shop"], &["--namespaces", "\"Shop\"", "lower-case"]),
         (&["--operator-namespace", "a b"], &["--operator-namespace", "\"a b\""]),
         (&["--presets", "Acme"], &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana"]),
@@ -115,6 +117,8 @@ fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
         (&["--no-provider-proxy", "https://a"], &["--no-provider-proxy", "without scheme or port"]),
         (&["--origin-requests-per-second", "0"], &["--origin-requests-per-second", "1..=10000"]),
         (&["--listen", "8080"], &["--listen", "0.0.0.0:8080"]),
+        (&["--metrics-auth", "token"], &["--metrics-auth", "kubernetes"]),
+        (&["--metrics-auth", "Kubernetes"], &["--listen-tls <DIR>", "required"]),
         (&["--log-level", "verbose"], &["--log-level", "trace"]),
         (&["--worker-threads", "65"], &["--worker-threads", "1..=64"]),
         (&["--leader-elect=maybe"], &["--leader-elect", "true, false"]),

@@ -10,9 +10,12 @@ use std::{
 };
 
 use apitoken_operator::operator::{
+    certificate::Certificate,
     metrics::{Inventory, Metrics, Sample},
-    server::{Health, Server},
+    server::{Health, Pages, Server},
 };
+use tempfile::TempDir;
+use testbed::ca::TestCa;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -40,7 +43,14 @@ struct Running {
 }
 
 async fn start() -> Running {
-    let server = Server::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    serve(bind().await)
+}
+
+async fn bind() -> Server {
+    Server::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port")
+}
+
+fn serve(server: Server) -> Running {
     let address = server.address();
     let alive = Arc::new(AtomicBool::new(true));
     let told = Arc::clone(&alive);
@@ -49,7 +59,8 @@ async fn start() -> Running {
     });
     let stop = CancellationToken::new();
     let metrics = Arc::new(Metrics::new(Arc::new(Nothing), true));
-    let task = tokio::spawn(server.serve(metrics, Arc::clone(&health), stop.clone()));
+    let pages = Pages { metrics, health: Arc::clone(&health), reviewer: None };
+    let task = tokio::spawn(server.serve(pages, stop.clone()));
     Running { address, health, alive, stop, task }
 }
 
@@ -155,4 +166,79 @@ async fn a_taken_address_is_named_with_the_flag_that_changes_it() {
         )
     );
     assert!(std::error::Error::source(&error).is_some());
+}
+
+/// A server with a certificate of `ca`, and the directory that holds it.
+async fn start_with_tls(ca: &TestCa) -> (Running, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    ca.issue(&[]).expect("a certificate").write(directory.path()).expect("its files");
+    let certificate = Certificate::read(directory.path().into()).expect("a certificate that can be used");
+    (serve(bind().await.with_certificate(certificate)), directory)
+}
+
+/// Asks over HTTPS as one who trusts `ca` alone.
+async fn livez_trusting(ca: &TestCa, address: SocketAddr) -> Result<String, reqwest::Error> {
+    let authority = reqwest::Certificate::from_pem(ca.pem().as_bytes()).expect("a certificate");
+    let client = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build().expect("a client");
+    client.get(format!("https://{address}/livez")).send().await?.error_for_status()?.text().await
+}
+
+#[tokio::test]
+async fn with_a_certificate_it_answers_over_https_and_over_nothing_else() {
+    let ca = TestCa::new().expect("a CA");
+    let (running, _directory) = start_with_tls(&ca).await;
+    assert_eq!(livez_trusting(&ca, running.address).await.expect("an answer"), "ok\n");
+    let mut plain = TcpStream::connect(running.address).await.expect("connects");
+    plain.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sends");
+    let mut reply = Vec::new();
+    // A reset is an answer, too.
+    let _ = timeout(PATIENCE, plain.read_to_end(&mut reply)).await.expect("an end in time");
+    assert!(!String::from_utf8_lossy(&reply).contains("HTTP/1.1"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_rotated_certificate_is_presented_to_the_next_client() {
+    let (old, new) = (TestCa::new().expect("a CA"), TestCa::new().expect("a CA"));
+    let (running, directory) = start_with_tls(&old).await;
+    assert!(livez_trusting(&old, running.address).await.is_ok());
+    new.issue(&[]).expect("a certificate").write(directory.path()).expect("its files");
+    assert!(livez_trusting(&new, running.address).await.is_ok());
+    assert!(livez_trusting(&old, running.address).await.is_err(), "the old certificate is still presented");
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_half_done_leaves_the_old_certificate_in_its_place() {
+    let (old, new) = (TestCa::new().expect("a CA"), TestCa::new().expect("a CA"));
+    let (running, directory) = start_with_tls(&old).await;
+    let half = tempfile::tempdir().expect("a directory");
+    new.issue(&[]).expect("a certificate").write(half.path()).expect("its files");
+    std::fs::copy(half.path().join("tls.crt"), directory.path().join("tls.crt")).expect("a copy");
+    assert!(livez_trusting(&old, running.address).await.is_ok(), "the key does not belong to the new certificate");
+    std::fs::copy(half.path().join("tls.key"), directory.path().join("tls.key")).expect("a copy");
+    assert!(livez_trusting(&new, running.address).await.is_ok());
+    std::fs::remove_file(directory.path().join("tls.crt")).expect("removed");
+    assert!(livez_trusting(&new, running.address).await.is_ok(), "a Secret that is gone for a moment");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_handshake_keeps_no_probe_out_and_is_cut_off() {
+    let ca = TestCa::new().expect("a CA");
+    let (running, _directory) = start_with_tls(&ca).await;
+    let mut silent = TcpStream::connect(running.address).await.expect("connects");
+    assert!(livez_trusting(&ca, running.address).await.is_ok());
+    let mut nothing = Vec::new();
+    let _ = timeout(PATIENCE, silent.read_to_end(&mut nothing)).await.expect("cut off in time");
+}
+
+#[test]
+fn files_that_are_no_certificate_with_its_key_are_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let refusal = || Certificate::read(directory.path().into()).expect_err("refused");
+    let error = refusal().to_string();
+    assert!(error.contains("tls.crt") && error.contains("--listen-tls"), "{error}");
+    for file in ["tls.crt", "tls.key"] {
+        std::fs::write(directory.path().join(file), "nonsense").expect("a file");
+    }
+    let source = std::error::Error::source(&refusal()).map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains(&directory.path().display().to_string()) && source.contains("PEM"), "{source}");
 }

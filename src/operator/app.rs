@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Operator,
     address::AddressPolicy,
+    certificate::Certificate,
     claim::Claim,
     cluster::Cluster,
     controller::{self, Schedule},
@@ -29,8 +30,9 @@ use super::{
     metrics::Metrics,
     preflight,
     rejections::Rejections,
-    server::{Health, Server},
-    settings::{Namespaces, RunArgs},
+    review::Reviewer,
+    server::{Health, Pages, Server},
+    settings::{MetricsAuth, Namespaces, RunArgs},
     unsaved::Unsaved,
     watch,
 };
@@ -63,7 +65,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ended> {
     };
     preflight::check(&client, &url, &namespaces, args.cluster_providers).await?;
     let fingerprint_key = key::obtain(&client, &own_namespace).await?;
-    let server = Server::bind(args.listen).await?;
+    let server = listening(&args).await?;
 
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::new(index.clone(), args.object_metrics));
@@ -96,7 +98,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ended> {
     let health = Health::new(move || alive.alive(k8s_openapi::jiff::Timestamp::now()));
     let serving = CancellationToken::new();
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "started");
-    let answering = tokio::spawn(server.serve(metrics, health.clone(), serving.clone()));
+    let reviewer = match args.metrics_auth {
+        MetricsAuth::None => None,
+        MetricsAuth::Kubernetes => Some(Arc::new(Reviewer::new(client.clone(), metrics.clone()))),
+    };
+    let pages = Pages { metrics, health: health.clone(), reviewer };
+    let answering = tokio::spawn(server.serve(pages, serving.clone()));
     stop_on_signal(stopping.clone())?;
     stop_on_loss(claim.clone(), stopping);
     let giving_up = CancellationToken::new();
@@ -146,6 +153,14 @@ fn not_configured(error: &InferConfigError) -> anyhow::Error {
     anyhow!(problem).context(
         "no cluster is configured: set KUBECONFIG to a kubeconfig file, or run in a pod with a service account",
     )
+}
+
+async fn listening(args: &RunArgs) -> anyhow::Result<Server> {
+    let server = Server::bind(args.listen).await?;
+    Ok(match args.listen_tls.clone() {
+        Some(directory) => server.with_certificate(Certificate::read(directory)?),
+        None => server,
+    })
 }
 
 fn egress(args: &RunArgs, api_server: Vec<SocketAddr>) -> anyhow::Result<Egress> {

@@ -167,6 +167,12 @@ impl ApiError {
     }
 }
 
+/// The word for an answer in `apitoken_api_requests`.
+#[must_use]
+pub fn outcome<T>(answer: &Result<T, kube::Error>) -> &'static str {
+    answer.as_ref().err().map_or("ok", |error| Problem::of(error).outcome())
+}
+
 /// What is known for certain of a kube error, in words that hold nothing a body could have said.
 #[must_use]
 pub fn problem(error: &kube::Error) -> String {

@@ -66,6 +66,10 @@ pub mod report;
 pub mod flush;
 /// Watches, and whom their events concern.
 pub mod watch;
+/// The certificate of `/metrics`, `/readyz`, `/livez`.
+pub mod certificate;
+/// Who may read `/metrics`.
+pub mod review;
 /// `/metrics`, `/readyz`, `/livez`.
 pub mod server;
 /// The loop that starts passes.

@@ -1,36 +1,32 @@
-//! `/metrics`, `/readyz` and `/livez` over plain HTTP.
+//! `/metrics`, `/readyz` and `/livez` over HTTP or HTTPS.
 //!
-//! Answers from memory, reads no request body and knows nothing secret. A client may be slow, silent or many: each
-//! connection serves one request, has a deadline, and is given up for a newer one when there are too many.
+//! Reads no request body. A client may be slow, silent or many: each connection serves one request, has a deadline,
+//! and is given up for a newer one when there are too many.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    fmt, io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod pages;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use std::{collections::VecDeque, convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{CONTENT_TYPE, Metrics};
+pub use self::pages::{Health, Pages};
+use super::certificate::Certificate;
 
 /// Open connections; the oldest makes room, so that silent clients cannot keep a kubelet's probe out.
 const MAX_CONNECTIONS: usize = 64;
 /// From a connection's first byte wanted to its last byte sent.
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(30);
-/// For the request line and headers alone.
+/// For the request line and headers alone, and for the handshake before them.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// Request line and headers; the smallest that hyper allows.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -39,17 +35,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Out of file descriptors, say: accepting at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What `/readyz` and `/livez` answer.
-pub struct Health {
-    ready: Mutex<Result<(), String>>,
-    alive: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-}
-
 /// A bound address that is not served yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// The address could not be had.
@@ -61,44 +52,6 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// What one connection needs to answer.
-#[derive(Clone)]
-struct Pages {
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-}
-
-impl Health {
-    /// Not ready yet. `alive` is asked at each `/livez`; its error says what stands still.
-    pub fn new(alive: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { ready: Mutex::new(Err("starting".to_owned())), alive: Box::new(alive) })
-    }
-
-    /// Whether the operator does its work; `why` says what it waits for when it does not.
-    pub fn set_ready(&self, ready: bool, why: impl Into<String>) {
-        let state = if ready { Ok(()) } else { Err(why.into()) };
-        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    /// # Errors
-    /// What the operator waits for.
-    pub fn ready(&self) -> Result<(), String> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// # Errors
-    /// What stands still, and only a restart would move.
-    pub fn alive(&self) -> Result<(), String> {
-        (self.alive)()
-    }
-}
-
-impl fmt::Debug for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health").field("ready", &self.ready()).finish_non_exhaustive()
-    }
-}
-
 impl Server {
     /// Takes the address; port 0 takes any free one.
     ///
@@ -108,9 +61,15 @@ impl Server {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener, address, certificate: None })
         };
         bound.await.map_err(|source| BindError { address, source })
+    }
+
+    /// HTTPS instead of plain HTTP.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Certificate) -> Self {
+        Self { certificate: Some(Arc::new(certificate)), ..self }
     }
 
     /// The address that was taken, with its real port.
@@ -120,8 +79,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled and the open connections are done, two seconds later at most.
-    pub async fn serve(self, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
-        let pages = Pages { metrics, health };
+    pub async fn serve(self, pages: Pages, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         let mut open = VecDeque::new();
         loop {
@@ -133,7 +91,7 @@ impl Server {
             match accepted {
                 Ok((stream, _)) => {
                     make_room(&mut open);
-                    open.push_back(connections.spawn(converse(stream, pages.clone())));
+                    open.push_back(connections.spawn(greet(stream, self.certificate.clone(), pages.clone())));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections on {}", self.address);
@@ -158,11 +116,23 @@ fn make_room(open: &mut VecDeque<AbortHandle>) {
     }
 }
 
-/// One request, one reply. A client that breaks off or dawdles is nobody's failure: nothing is reported.
-async fn converse(stream: TcpStream, pages: Pages) {
+/// A client that breaks off or dawdles is nobody's failure: nothing is reported.
+async fn greet(stream: TcpStream, certificate: Option<Arc<Certificate>>, pages: Pages) {
+    let conversation = async {
+        let Some(certificate) = certificate else { return converse(stream, pages).await };
+        let handshake = TlsAcceptor::from(certificate.config()).accept(stream);
+        if let Ok(Ok(stream)) = timeout(HEADER_DEADLINE, handshake).await {
+            converse(stream, pages).await;
+        }
+    };
+    let _ = timeout(CONNECTION_DEADLINE, conversation).await;
+}
+
+/// One request, one reply.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, pages: Pages) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let response = pages.answer(request.method(), request.uri().path());
-        async { Ok::<_, Infallible>(response) }
+        let pages = pages.clone();
+        async move { Ok::<_, Infallible>(pages.answer(&request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -170,42 +140,7 @@ async fn converse(stream: TcpStream, pages: Pages) {
         .max_buf_size(MAX_HEADER_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
-    let _ = timeout(CONNECTION_DEADLINE, connection).await;
-}
-
-impl Pages {
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        match path {
-            "/metrics" => page(StatusCode::OK, CONTENT_TYPE, self.metrics.encode()),
-            "/readyz" => verdict(self.health.ready(), "not ready"),
-            "/livez" => verdict(self.health.alive(), "not alive"),
-            "/" => plain(StatusCode::OK, "apitoken-operator: /metrics, /readyz, /livez\n"),
-            _ => plain(StatusCode::NOT_FOUND, "not found: there are /metrics, /readyz, /livez\n"),
-        }
-    }
-}
-
-fn verdict(state: Result<(), String>, otherwise: &str) -> Response<Full<Bytes>> {
-    match state {
-        Ok(()) => plain(StatusCode::OK, "ok\n"),
-        Err(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{otherwise}: {why}\n")),
-    }
-}
-
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    page(status, "text/plain; charset=utf-8", text)
-}
-
-fn page(status: StatusCode, media_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
-    response
+    let _ = connection.await;
 }
 
 #[cfg(test)]

@@ -96,19 +96,25 @@ impl CaBundle {
 impl ClientCertificate {
     /// Reads a chain (the client's own certificate first) and its key. `place` names the Secret in errors.
     pub fn parse(chain: &str, key: &SecretString, place: &str) -> Result<Self, TlsMaterialError> {
-        let no_key = || TlsMaterialError::NoKey { place: place.to_owned() };
-        let ders = certificates(chain, place)?;
-        let der_key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes()).map_err(|_| no_key())?;
-        CertifiedKey::from_der(ders, der_key, &Arc::new(default_provider()))
-            .map_err(|source| TlsMaterialError::Mismatch { place: place.to_owned(), source })?;
+        certified_key(chain, key, place)?;
         let both = Zeroizing::new([chain, "\n", key.expose_secret()].concat());
-        let presented = reqwest::Identity::from_pem(both.as_bytes()).map_err(|_| no_key())?;
+        let presented = reqwest::Identity::from_pem(both.as_bytes())
+            .map_err(|_| TlsMaterialError::NoKey { place: place.to_owned() })?;
         Ok(Self { presented, identity: Identity::of(&[chain.as_bytes(), key.expose_secret().as_bytes()]) })
     }
 
     pub(super) fn presented(&self) -> reqwest::Identity {
         self.presented.clone()
     }
+}
+
+/// A chain, the own certificate first, and the key that belongs to it. `place` names where they are from in errors.
+pub(super) fn certified_key(chain: &str, key: &SecretString, place: &str) -> Result<CertifiedKey, TlsMaterialError> {
+    let certificates = certificates(chain, place)?;
+    let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())
+        .map_err(|_| TlsMaterialError::NoKey { place: place.to_owned() })?;
+    CertifiedKey::from_der(certificates, key, &Arc::new(default_provider()))
+        .map_err(|source| TlsMaterialError::Mismatch { place: place.to_owned(), source })
 }
 
 fn certificates(text: &str, place: &str) -> Result<Vec<CertificateDer<'static>>, TlsMaterialError> {
@@ -130,7 +136,7 @@ fn bad_certificate(place: &str, index: usize) -> TlsMaterialError {
 }
 
 impl Identity {
-    fn of(parts: &[&[u8]]) -> Self {
+    pub(super) fn of(parts: &[&[u8]]) -> Self {
         // A digest of digests: where one part ends is part of what is hashed.
         let digests: Vec<u8> = parts.iter().flat_map(|part| digest(&SHA256, part).as_ref().to_vec()).collect();
         let mut identity = [0; 32];

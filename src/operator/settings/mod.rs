@@ -5,9 +5,9 @@
 mod election;
 mod parse;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 use ipnet::IpNet;
 
 pub use self::{
@@ -23,6 +23,15 @@ const KUBERNETES: &str = "Kubernetes";
 const PROVIDERS: &str = "Providers";
 const INSTRUMENTS: &str = "Instruments";
 const PROCESS: &str = "Process";
+
+/// Whether `/metrics` is for everybody who reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MetricsAuth {
+    /// For everybody.
+    None,
+    /// For whom the API server lets `get` the non-resource URL `/metrics`.
+    Kubernetes,
+}
 
 /// Flags of `apitoken-operator run`.
 #[derive(Args, Clone, Debug)]
@@ -97,10 +106,26 @@ pub struct RunArgs {
     #[arg(value_parser = value_parser!(u32).range(1..=10_000), help_heading = PROVIDERS)]
     pub origin_concurrency: u32,
 
-    /// Address and port of /metrics, /readyz and /livez, plain HTTP
+    /// Address and port of /metrics, /readyz and /livez
     #[arg(long, env = "APITOKEN_LISTEN", value_name = "ADDRESS:PORT", value_parser = parse::listen)]
     #[arg(default_value = "0.0.0.0:8080", help_heading = INSTRUMENTS)]
     pub listen: SocketAddr,
+
+    /// Directory with tls.crt and tls.key, to serve HTTPS instead of plain HTTP [default: none]
+    ///
+    /// As a Secret of type kubernetes.io/tls is mounted. Read again when it changes.
+    // The token of a scraper opens more than these metrics: it must not travel in the clear.
+    #[arg(long, env = "APITOKEN_LISTEN_TLS", value_name = "DIR", help_heading = INSTRUMENTS)]
+    #[arg(required_if_eq("metrics_auth", "kubernetes"))]
+    pub listen_tls: Option<PathBuf>,
+
+    /// Who may read /metrics: everybody, or whom the API server knows and lets get the URL /metrics
+    ///
+    /// `kubernetes` wants a bearer token and asks TokenReview and SubjectAccessReview; it needs --listen-tls. /readyz
+    /// and /livez stay open.
+    #[arg(long, env = "APITOKEN_METRICS_AUTH", value_name = "HOW", default_value = "none", value_enum)]
+    #[arg(ignore_case = true, help_heading = INSTRUMENTS)]
+    pub metrics_auth: MetricsAuth,
 
     /// Metrics with a series for each ApiToken; switch off with tens of thousands of them
     ///

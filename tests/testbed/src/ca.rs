@@ -2,7 +2,7 @@
 //!
 //! Keys live in memory only. Nothing here is fit for anything but loopback.
 
-use std::sync::Arc;
+use std::{fs, io, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
@@ -107,6 +107,13 @@ impl ServerCertificate {
     pub fn to_pem(&self) -> (String, String) {
         let certificates = self.chain.iter().map(|certificate| as_pem("CERTIFICATE", certificate));
         (certificates.collect(), as_pem("PRIVATE KEY", self.key.secret_pkcs8_der()))
+    }
+
+    /// Writes `tls.crt` and `tls.key`, as the kubelet mounts a Secret of type `kubernetes.io/tls`.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let (certificate, key) = self.to_pem();
+        fs::write(directory.join("tls.crt"), certificate)?;
+        fs::write(directory.join("tls.key"), key)
     }
 
     /// The TLS configuration of a server that presents this certificate and asks its clients for none.
