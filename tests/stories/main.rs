@@ -15,6 +15,7 @@ mod first_token;
 mod gate;
 mod isolation;
 mod leaks;
+mod metrics_auth;
 mod no_json;
 mod outage;
 mod output_edited;
