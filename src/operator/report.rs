@@ -11,11 +11,14 @@ use super::{
     pass_error::PassError,
     reconcile::Done,
 };
-use crate::api::{
-    ApiTokenStatus,
-    http::{FailureClass, Operation},
-    reasons,
-    status::READY,
+use crate::{
+    api::{
+        ApiTokenStatus,
+        http::{FailureClass, Operation},
+        reasons,
+        status::READY,
+    },
+    token::status::CANNOT_BE_RENEWED,
 };
 
 /// One line for each pass that did something.
@@ -130,7 +133,7 @@ fn transitions(operator: &Operator, key: &Key, old: &ApiTokenStatus, new: &ApiTo
 }
 
 fn is_block(message: &str) -> bool {
-    message.contains("but it cannot be renewed")
+    message.contains(CANNOT_BE_RENEWED)
 }
 
 fn stable(reason: &str) -> Option<&'static str> {

@@ -11,9 +11,14 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use crate::api::{
-    ApiTokenStatus, reasons,
-    status::{Failures, READY, RECONCILING, STALLED},
+use crate::{
+    api::{
+        ApiTokenStatus,
+        http::FailureClass,
+        reasons,
+        status::{Failures, READY, RECONCILING, STALLED},
+    },
+    token::status::CANNOT_BE_RENEWED,
 };
 
 /// Types of the conditions, in the order in which their transitions are kept.
@@ -101,6 +106,20 @@ impl Reported {
         &self.reason
     }
 
+    /// What the last attempt failed of, and how many have failed since one succeeded.
+    #[must_use]
+    pub fn failing(&self) -> Option<(FailureClass, u32)> {
+        let failures = self.failures.as_ref()?;
+        Some((failures.class, u32::try_from(failures.count).unwrap_or_default()))
+    }
+
+    /// Whether nothing happens before somebody acts, be the token still valid or not.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        let stalled = self.transitions[2].is_some_and(|stalled| stalled.value == "True");
+        stalled || self.message.contains(CANNOT_BE_RENEWED)
+    }
+
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
@@ -129,6 +148,18 @@ fn digest_of(status: &ApiTokenStatus) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_for_somebody_is_blocked_be_its_token_valid_or_not() {
+        let with = |condition: usize, change: &dyn Fn(&mut Condition)| {
+            let mut status = status();
+            change(&mut status.conditions[condition]);
+            Reported::fold(status).is_blocked()
+        };
+        assert!(!with(0, &|_| ()));
+        assert!(with(0, &|ready| ready.message = format!("good, {CANNOT_BE_RENEWED}: CredentialsNotFound")));
+        assert!(with(1, &|stalled| stalled.status = "True".to_owned()));
+    }
 
     fn status() -> ApiTokenStatus {
         serde_json::from_value(serde_json::json!({

@@ -26,6 +26,9 @@ use crate::api::{
     status::{Failures, READY, RECONCILING, STALLED},
 };
 
+/// What the message of a True `Ready` says where nothing renews the token before somebody acts.
+pub const CANNOT_BE_RENEWED: &str = "but it cannot be renewed";
+
 /// The three conditions, before they are merged with the old ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -87,10 +90,9 @@ fn ready_reason(seen: &Observation, wait: &Wait) -> (String, String) {
         Why::Suspended => {
             (reasons::SUSPENDED.to_owned(), format!("{good}; it is not renewed while spec.suspend is true"))
         }
-        Why::Blocked(block) => (
-            reasons::ISSUED.to_owned(),
-            format!("{good}, but it cannot be renewed: {}: {}", block.reason, block.message),
-        ),
+        Why::Blocked(block) => {
+            (reasons::ISSUED.to_owned(), format!("{good}, {CANNOT_BE_RENEWED}: {}: {}", block.reason, block.message))
+        }
         Why::Held { reason, message, .. } => {
             (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
         }

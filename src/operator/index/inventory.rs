@@ -13,6 +13,10 @@ impl Inventory for Index {
         let now = Timestamp::now();
         for (key, token) in &self.lock().tokens {
             let renew_at = token.reported.renew_at();
+            let suspended = token.spec.suspend == Some(true);
+            let failing = token.reported.failing();
+            // Whatever else keeps a renewal away is told by other series.
+            let expected = !suspended && failing.is_none() && !token.reported.is_blocked();
             f(Sample {
                 namespace: &key.namespace,
                 name: &key.name,
@@ -20,7 +24,9 @@ impl Inventory for Index {
                 reason: token.reported.reason(),
                 expires_at: token.reported.expires_at(),
                 renew_at,
-                overdue: token.spec.suspend != Some(true) && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
+                overdue: expected && renew_at.is_some_and(|at| at + OVERDUE_AFTER < now),
+                suspended,
+                failing,
             });
         }
     }

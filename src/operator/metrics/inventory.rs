@@ -11,6 +11,9 @@ use prometheus_client::{
     metrics::MetricType,
 };
 
+use super::labels::{FAILURE_CLASSES, outcome_label};
+use crate::api::http::FailureClass;
+
 /// What the operator knows of its ApiTokens, told one at a time.
 pub trait Inventory: Send + Sync + fmt::Debug {
     /// Calls `f` once for each ApiToken. Called several times for one scrape, so it must not do I/O.
@@ -30,8 +33,12 @@ pub struct Sample<'a> {
     pub expires_at: Option<Timestamp>,
     /// When it is to be renewed; none if that is not planned.
     pub renew_at: Option<Timestamp>,
-    /// Whether the renewal should have been begun and was not.
+    /// Whether the renewal should have been begun and was not, though nothing is in its way.
     pub overdue: bool,
+    /// Whether its owner wants no renewal.
+    pub suspended: bool,
+    /// What the last attempt failed of, and how many have failed since one succeeded; none while all is well.
+    pub failing: Option<(FailureClass, u32)>,
 }
 
 /// Turns an [`Inventory`] into series.
@@ -47,6 +54,7 @@ struct Totals {
     by_reason: BTreeMap<String, u64>,
     expired: u64,
     overdue: u64,
+    failing: [u64; FAILURE_CLASSES.len()],
 }
 
 impl InventoryCollector {
@@ -62,8 +70,12 @@ impl InventoryCollector {
             } else {
                 totals.by_reason.insert(sample.reason.to_owned(), 1);
             }
-            totals.expired += u64::from(sample.expires_at.is_some_and(|at| at <= now));
+            // What is suspended expires because somebody wants it to.
+            totals.expired += u64::from(!sample.suspended && sample.expires_at.is_some_and(|at| at <= now));
             totals.overdue += u64::from(sample.overdue);
+            for (class, count) in FAILURE_CLASSES.iter().zip(&mut totals.failing) {
+                *count += u64::from(sample.failing.is_some_and(|(failing, _)| failing == *class));
+            }
         });
         totals
     }
@@ -72,8 +84,12 @@ impl InventoryCollector {
         let totals = self.totals(Timestamp::now());
         let mut gauge =
             |name, help, value| encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value);
-        gauge("tokens_expired", "ApiTokens whose token has expired", totals.expired)?;
-        gauge("tokens_overdue", "ApiTokens whose renewal should have been begun and was not", totals.overdue)?;
+        gauge("tokens_expired", "ApiTokens, not suspended, whose token has expired", totals.expired)?;
+        gauge(
+            "tokens_overdue",
+            "ApiTokens whose renewal should have been begun and was not, though nothing is in its way",
+            totals.overdue,
+        )?;
         let mut tokens = encoder.encode_descriptor(
             "tokens",
             "ApiTokens by the reason of their condition Ready",
@@ -83,23 +99,34 @@ impl InventoryCollector {
         for (reason, count) in &totals.by_reason {
             tokens.encode_family(&[("reason", reason.as_str())])?.encode_gauge(count)?;
         }
+        let help = "ApiTokens whose last attempt failed, by what the failure means";
+        let mut failing = encoder.encode_descriptor("tokens_failing", help, None, MetricType::Gauge)?;
+        for (class, count) in FAILURE_CLASSES.iter().zip(&totals.failing) {
+            failing.encode_family(&[("class", outcome_label(Err(*class)))])?.encode_gauge(count)?;
+        }
         Ok(())
     }
 
-    /// One gauge with a series for each ApiToken for which `value` yields something.
+    /// One gauge with a series for each ApiToken for which `value` yields something: the value, and a label if there
+    /// is one besides namespace and name.
     fn encode_each<V: EncodeGaugeValue>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         name: &str,
         help: &str,
-        value: impl Fn(&Sample<'_>) -> Option<V>,
+        value: impl for<'a> Fn(&Sample<'a>) -> Option<(V, Option<(&'static str, &'a str)>)>,
     ) -> fmt::Result {
         let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         let mut result = Ok(());
         self.inventory.visit(&mut |sample| {
-            if let (Ok(()), Some(value)) = (result, value(&sample)) {
-                let labels = [("namespace", sample.namespace), ("name", sample.name)];
-                result = gauge.encode_family(&labels).and_then(|mut series| series.encode_gauge(&value));
+            if let (Ok(()), Some((value, label))) = (result, value(&sample)) {
+                let (namespace, name) = (("namespace", sample.namespace), ("name", sample.name));
+                result = match label {
+                    None => gauge.encode_family(&[namespace, name]).and_then(|mut one| one.encode_gauge(&value)),
+                    Some(label) => {
+                        gauge.encode_family(&[namespace, name, label]).and_then(|mut one| one.encode_gauge(&value))
+                    }
+                };
             }
         });
         result
@@ -112,15 +139,16 @@ impl Collector for InventoryCollector {
         if !self.object_series {
             return Ok(());
         }
-        self.encode_each(&mut encoder, "ready", "Whether the condition Ready is True", |s| Some(u32::from(s.ready)))?;
-        self.encode_each(
-            &mut encoder,
-            "expiry_timestamp_seconds",
-            "When the token in the output expires, Unix time",
-            |s| s.expires_at.map(Timestamp::as_second),
-        )?;
-        self.encode_each(&mut encoder, "renew_timestamp_seconds", "When the token is to be renewed, Unix time", |s| {
-            s.renew_at.map(Timestamp::as_second)
+        let help = "Whether the condition Ready is True, with its reason";
+        self.encode_each(&mut encoder, "ready", help, |s| Some((u32::from(s.ready), Some(("reason", s.reason)))))?;
+        let help = "When the token in the output expires, Unix time";
+        self.encode_each(&mut encoder, "expiry_timestamp_seconds", help, |s| Some((s.expires_at?.as_second(), None)))?;
+        let help = "When the token is to be renewed, Unix time";
+        self.encode_each(&mut encoder, "renew_timestamp_seconds", help, |s| Some((s.renew_at?.as_second(), None)))?;
+        let help = "Attempts that have failed since one succeeded; absent while all is well";
+        self.encode_each(&mut encoder, "failures", help, |s| {
+            let (class, count) = s.failing?;
+            Some((count, Some(("class", outcome_label(Err(class))))))
         })
     }
 }

@@ -5,13 +5,12 @@ use prometheus_client::encoding::EncodeLabelSet;
 use crate::api::http::{FailureClass, Operation};
 
 pub(super) const OPERATIONS: [Operation; 2] = [Operation::Login, Operation::Refresh];
-pub(super) const OUTCOMES: [Result<(), FailureClass>; 6] = [
-    Ok(()),
-    Err(FailureClass::Rejected),
-    Err(FailureClass::SessionOver),
-    Err(FailureClass::RateLimited),
-    Err(FailureClass::Transient),
-    Err(FailureClass::Misconfigured),
+pub(super) const FAILURE_CLASSES: [FailureClass; 5] = [
+    FailureClass::Rejected,
+    FailureClass::SessionOver,
+    FailureClass::RateLimited,
+    FailureClass::Transient,
+    FailureClass::Misconfigured,
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,7 +73,7 @@ const fn operation_label(operation: Operation) -> &'static str {
     }
 }
 
-const fn outcome_label(outcome: Result<(), FailureClass>) -> &'static str {
+pub(super) const fn outcome_label(outcome: Result<(), FailureClass>) -> &'static str {
     match outcome {
         Ok(()) => "Succeeded",
         Err(FailureClass::Rejected) => "Rejected",

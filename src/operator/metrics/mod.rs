@@ -19,7 +19,8 @@ pub use self::inventory::{Inventory, Sample};
 use self::{
     inventory::InventoryCollector,
     labels::{
-        ApiLabels, OPERATIONS, OUTCOMES, OperationLabels, OutcomeLabels, ProviderLabels, RequestLabels, WatchLabels,
+        ApiLabels, FAILURE_CLASSES, OPERATIONS, OperationLabels, OutcomeLabels, ProviderLabels, RequestLabels,
+        WatchLabels,
     },
     process::ProcessCollector,
 };
@@ -66,6 +67,8 @@ impl Metrics {
             leader: Gauge::default(),
         };
         metrics.register(InventoryCollector::new(inventory, object_series));
+        // Prometheus sees no increase where a series begins with one, and a panic may well be the only one.
+        metrics.passes.get_or_create(&OutcomeLabels { outcome: "panicked" }).inc_by(0);
         metrics
     }
 
@@ -144,7 +147,7 @@ impl Metrics {
         self.clock_offset.remove(&ProviderLabels::new(provider));
         for operation in OPERATIONS {
             self.provider_seconds.remove(&OperationLabels::new(provider, operation));
-            for outcome in OUTCOMES {
+            for outcome in [Ok(())].into_iter().chain(FAILURE_CLASSES.map(Err)) {
                 self.provider_requests.remove(&RequestLabels::new(provider, operation, outcome));
             }
         }

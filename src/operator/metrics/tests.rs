@@ -9,7 +9,10 @@ impl Inventory for Fixed {
         for &(namespace, name, reason, expires, overdue) in &self.0 {
             let expires_at = expires.map(|second| Timestamp::from_second(second).unwrap());
             let ready = reason == "Issued";
-            f(Sample { namespace, name, ready, reason, expires_at, renew_at: expires_at, overdue });
+            let (suspended, rejected) = (reason == "Suspended", reason == "CredentialsRejected");
+            let failing = rejected.then_some((FailureClass::Rejected, 2));
+            let renew_at = expires_at;
+            f(Sample { namespace, name, ready, reason, expires_at, renew_at, overdue, suspended, failing });
         }
     }
 }
@@ -22,6 +25,8 @@ fn metrics(object_series: bool) -> Metrics {
         ("web", "late", "Issued", Some(FAR), true),
         ("shop", "assets", "TokenExpired", Some(1_000), false),
         ("shop", "new", "Pending", None, false),
+        ("shop", "asleep", "Suspended", Some(1_000), false),
+        ("shop", "wrong", "CredentialsRejected", None, false),
     ]);
     Metrics::new(Arc::new(inventory), object_series)
 }
@@ -35,9 +40,11 @@ fn each_object_has_its_series_and_no_token_means_no_expiry() {
     let text = metrics(true).encode();
     assert_has(&text, r#"apitoken_expiry_timestamp_seconds{namespace="web",name="assets"} 32503680000"#);
     assert_has(&text, r#"apitoken_renew_timestamp_seconds{namespace="shop",name="assets"} 1000"#);
-    assert_has(&text, r#"apitoken_ready{namespace="web",name="assets"} 1"#);
-    assert_has(&text, r#"apitoken_ready{namespace="shop",name="new"} 0"#);
+    assert_has(&text, r#"apitoken_ready{namespace="web",name="assets",reason="Issued"} 1"#);
+    assert_has(&text, r#"apitoken_ready{namespace="shop",name="new",reason="Pending"} 0"#);
     assert!(!text.contains(r#"apitoken_expiry_timestamp_seconds{namespace="shop",name="new"}"#));
+    assert_has(&text, r#"apitoken_failures{namespace="shop",name="wrong",class="Rejected"} 2"#);
+    assert!(!text.contains(r#"apitoken_failures{namespace="web""#), "{text}");
 }
 
 #[test]
@@ -46,6 +53,8 @@ fn without_series_for_objects_the_counts_over_all_of_them_stay() {
     assert!(!text.contains("namespace="), "{text}");
     assert_has(&text, "apitoken_tokens_expired 1");
     assert_has(&text, "apitoken_tokens_overdue 1");
+    assert_has(&text, r#"apitoken_tokens_failing{class="Rejected"} 1"#);
+    assert_has(&text, r#"apitoken_tokens_failing{class="Transient"} 0"#);
     assert_has(&text, r#"apitoken_tokens{reason="Issued"} 2"#);
     assert_has(&text, r#"apitoken_tokens{reason="Pending"} 1"#);
 }
@@ -69,7 +78,7 @@ fn a_forgotten_provider_leaves_no_series_and_its_namesake_elsewhere_stays() {
     let metrics = metrics(false);
     for provider in ["TokenProvider/web/sso", "TokenProvider/shop/sso"] {
         for operation in OPERATIONS {
-            for outcome in OUTCOMES {
+            for outcome in [Ok(())].into_iter().chain(FAILURE_CLASSES.map(Err)) {
                 metrics.provider_request(provider, operation, outcome, Duration::ZERO);
             }
         }
@@ -94,6 +103,12 @@ fn passes_api_requests_and_watch_failures_are_counted() {
     assert_has(&text, r#"apitoken_reconcile_duration_seconds_bucket{le="0.01",outcome="Refreshed"} 1"#);
     assert_has(&text, r#"apitoken_api_requests_total{verb="update",resource="secrets",outcome="Conflict"} 1"#);
     assert_has(&text, r#"apitoken_watch_errors_total{watch="ApiToken"} 1"#);
+}
+
+#[test]
+fn a_pass_that_panics_is_an_increase_even_if_it_is_the_first() {
+    let metrics = metrics(false);
+    assert_has(&metrics.encode(), r#"apitoken_reconciliations_total{outcome="panicked"} 0"#);
 }
 
 #[test]
