@@ -33,6 +33,12 @@
   value: {{ int $values.originConcurrency | quote }}
 - name: APITOKEN_LISTEN
   value: {{ $values.listen | quote }}
+{{- with $values.listenTls }}
+- name: APITOKEN_LISTEN_TLS
+  value: /tls
+{{- end }}
+- name: APITOKEN_METRICS_AUTH
+  value: {{ $values.metricsAuth | quote }}
 - name: APITOKEN_OBJECT_METRICS
   value: {{ $values.objectMetrics | quote }}
 - name: APITOKEN_LOG_FORMAT
