@@ -20,7 +20,7 @@ async fn of_two_replicas_that_start_at_once_one_leads_and_the_other_is_ready_ali
     let company = Company::new().await;
     let (one, two) = tokio::join!(company.replica(), company.replica());
     company.renewing("infra").await;
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     let (leader, other) = if stands_by(&one).await { (two, one) } else { (one, two) };
     leads(&leader).await;
     assert!(stands_by(&other).await);
@@ -78,13 +78,13 @@ async fn when_the_leader_is_told_to_stop_the_other_goes_on_at_once_with_the_same
     let company = Company::new().await;
     let (leader, other) = company.two_replicas().await;
     company.renewing("infra").await;
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     let told = Instant::now();
     assert_eq!(leader.terminate().await.expect("it ends").code(), Some(0));
     assert!(leader.logs().iter().any(|line| line.contains("leadership released")), "{:#?}", leader.logs());
     leads(&other).await;
     measured("from SIGTERM to the next leader", told.elapsed());
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     measured("from SIGTERM to the next refresh, due every 6 s", told.elapsed());
     company.spent(1);
 }
@@ -94,14 +94,14 @@ async fn when_the_leader_is_killed_the_other_goes_on_with_the_same_session() {
     let company = Company::new().await;
     let (leader, other) = company.two_replicas().await;
     company.renewing("infra").await;
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     let killed = Instant::now();
     leader.kill9();
     leads(&other).await;
     measured(&format!("from kill -9 to the next leader, lease of {LEASE_FOR:?}"), killed.elapsed());
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     measured("from kill -9 to the next refresh, due every 6 s", killed.elapsed());
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     company.spent(1);
 }
 
@@ -116,7 +116,7 @@ async fn when_the_leader_is_killed_with_a_one_time_token_on_its_way_one_login_fo
     company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
     leads(&other).await;
     company.virtana.wait_for("a login", PATIENCE, |all| count(all, Operation::Login) == 2).await;
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     company.spent(2);
 }
 
@@ -136,7 +136,7 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
     assert_eq!(company.lease().await.lease_transitions, Some(0), "it was given up too early");
     leads(&other).await;
     assert_eq!(leader.wait(PATIENCE).await.expect("it ends").code(), Some(0));
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     company.spent(1);
 }
 
@@ -145,11 +145,11 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     let company = Company::new().await;
     let (leader, other) = company.two_replicas().await;
     company.renewing("infra").await;
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     leader.suspend().expect("it is stopped");
     leads(&other).await;
     // What the frozen leader has to do is due when it wakes up, and done already.
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     let mark = company.world.mark();
     leader.resume().expect("it goes on");
     ends_as_one_who_lost(&leader).await;
@@ -161,7 +161,7 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     );
     let holder = company.lease().await.holder_identity.expect("a holder");
     assert!(other.logs().iter().any(|line| line.contains(&holder) && line.contains("leading")), "{holder}");
-    company.next_refresh().await;
+    company.next_refresh("infra").await;
     company.spent(1);
     refused_nothing(&company, mark);
 }

@@ -1,13 +1,10 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
-mod customers;
-mod replicas;
-mod scene;
-mod world;
-
 mod babble;
 mod crashes;
 mod credentials;
+mod customers;
+mod cut_off;
 mod deletion;
 mod failover;
 mod faults;
@@ -15,6 +12,7 @@ mod first_token;
 mod gate;
 mod isolation;
 mod leaks;
+mod lease_edited;
 mod metrics_auth;
 mod no_json;
 mod outage;
@@ -25,6 +23,8 @@ mod provider_changed;
 mod quiet;
 mod refreshing;
 mod refused;
+mod replicas;
+mod scene;
 mod sessions;
 mod shutdown;
 mod startup;
@@ -32,4 +32,7 @@ mod status_table;
 mod suspend;
 mod tenant;
 mod tenovos;
+mod two_writers;
 mod virtana;
+mod world;
+

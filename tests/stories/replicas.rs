@@ -1,10 +1,6 @@
 //! Where stories of several replicas begin: a vendor with one-time refresh tokens, the Lease, and two operators.
 
-use std::{
-    collections::HashSet,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{
@@ -21,6 +17,7 @@ use testbed::{
 
 use crate::{
     crashes::with_refresh,
+    scene::text,
     world::{PATIENCE, World},
 };
 
@@ -118,12 +115,17 @@ impl Company {
         self.leases().delete(LEASE, &DeleteParams::default()).await.expect("the Lease is deleted");
     }
 
-    /// Waits for one more refresh that was answered with tokens, and tells how long it took.
-    pub async fn next_refresh(&self) -> Duration {
-        let (begun, before) = (Instant::now(), good_refreshes(&self.virtana.history()));
+    /// Waits for one more refresh that was answered with tokens, and until they are in the output.
+    pub async fn next_refresh(&self, output: &str) {
+        let before = good_refreshes(&self.virtana.history());
         let more = |all: &[Exchange]| good_refreshes(all) > before;
         self.virtana.wait_for("one more refresh", PATIENCE, more).await;
-        begun.elapsed()
+        self.holds_the_newest(output).await;
+    }
+
+    pub async fn holds_the_newest(&self, output: &str) {
+        let newest = || self.virtana.newest_token("client").map(|(text, _)| text);
+        self.world.until_secret(output, "the newest token", |now| text(now, "token") == newest().as_deref()).await;
     }
 
     /// No refresh token was presented twice, so none was refused; and there were so many logins.

@@ -1,0 +1,137 @@
+//! The leader is cut off from the API server, or sees it late: what it may still do, and what the next leader makes of it.
+
+use std::time::Duration;
+
+use http::Method;
+use testbed::{
+    api_proxy::{ApiProxy, ApiRequest, Rule, When},
+    users::User,
+    vendors::{Exchange, Operation},
+};
+
+use crate::{
+    replicas::{Company, ends_as_one_who_lost, leads},
+    world::PATIENCE,
+};
+
+/// A company whose leader, alone so far, goes by a proxy.
+struct CutOff {
+    company: Company,
+    proxy: ApiProxy,
+    leader: testbed::operator::OperatorProcess,
+}
+
+impl CutOff {
+    async fn new() -> Self {
+        let company = Company::new().await;
+        let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
+        let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
+        let leader = company.replica_by(kubeconfig).await;
+        leads(&leader).await;
+        Self { company, proxy, leader }
+    }
+
+    /// A refresh is on its way to the vendor, and from now on nothing comes through to the API server.
+    async fn cut_during_refresh(&self) -> Rule {
+        self.company.virtana.script(|script| script.refresh_latency = Duration::from_secs(2));
+        self.company.renewing("infra").await;
+        self.company.virtana.wait_for("a refresh is on its way", PATIENCE, on_its_way).await;
+        let cut = self.proxy.hold(When::Before, |_| true);
+        self.company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
+        cut
+    }
+
+    async fn lost(&self) {
+        let lost = |line: &str| line.contains("leadership lost");
+        self.leader.wait_for_log(lost, PATIENCE).await.expect("it knows that it leads no more");
+    }
+}
+
+fn on_its_way(all: &[Exchange]) -> bool {
+    all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_none())
+}
+
+fn writes(request: &ApiRequest) -> bool {
+    request.method != Method::GET
+}
+
+fn writes_session(request: &ApiRequest) -> bool {
+    request.method == Method::PUT && request.path.contains("/secrets/apitoken-session-")
+}
+
+#[tokio::test]
+async fn an_answer_that_arrives_while_the_leader_is_cut_off_is_stored_when_the_way_is_free_again() {
+    let scene = CutOff::new().await;
+    let cut = scene.cut_during_refresh().await;
+    scene.lost().await;
+    let seen = scene.proxy.hold(When::After, writes);
+    // Closed, not let go: nothing from before the loss arrives late.
+    drop(cut);
+    let stored = seen.first(PATIENCE).await.expect("the answer is stored");
+    assert!(writes_session(&stored), "{} {}", stored.method, stored.path);
+    seen.release();
+    ends_as_one_who_lost(&scene.leader).await;
+
+    // The next leader finds the token in the session: it projects it, and asks nobody before it is due.
+    let asked = scene.company.virtana.history().len();
+    let next = scene.company.replica().await;
+    leads(&next).await;
+    scene.company.holds_the_newest("infra").await;
+    let newest = scene.company.virtana.history();
+    assert!(newest.len() == asked || newest[asked].operation == Operation::Refresh, "{newest:#?}");
+    scene.company.next_refresh("infra").await;
+    scene.company.spent(1);
+}
+
+#[tokio::test]
+async fn an_answer_that_arrives_while_the_leader_is_cut_off_is_dropped_if_the_session_was_written_since() {
+    let scene = CutOff::new().await;
+    let next = scene.company.replica().await;
+    let cut = scene.cut_during_refresh().await;
+    leads(&next).await;
+    // The intent is there and its outcome is not known: one login.
+    let logins = |all: &[Exchange]| all.iter().filter(|one| one.operation == Operation::Login).count();
+    scene.company.virtana.wait_for("a login", PATIENCE, |all| logins(all) == 2).await;
+    scene.company.holds_the_newest("infra").await;
+    drop(cut);
+    ends_as_one_who_lost(&scene.leader).await;
+    scene.company.next_refresh("infra").await;
+    scene.company.spent(2);
+}
+
+#[tokio::test]
+async fn a_leader_that_stays_cut_off_gives_its_answer_up_and_ends() {
+    let scene = CutOff::new().await;
+    let _cut = scene.cut_during_refresh().await;
+    ends_as_one_who_lost(&scene.leader).await;
+    let lines = scene.leader.logs();
+    assert!(lines.iter().any(|line| line.contains("\"unsaved\":1")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_replica_that_saw_nothing_of_the_last_leaders_writes_presents_nothing_again_and_logs_nobody_in() {
+    let company = Company::new().await;
+    let leader = company.replica().await;
+    leads(&leader).await;
+    company.renewing("infra").await;
+    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
+    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
+    let blind = |request: &ApiRequest| request.query.contains("watch=") && request.path.ends_with("/secrets");
+    let watch = proxy.hold(When::Before, blind);
+    let other = company.replica_by(kubeconfig).await;
+    watch.first(PATIENCE).await.expect("its list is read, and its watch of Secrets hangs");
+    company.next_refresh("infra").await;
+    company.next_refresh("infra").await;
+    leader.kill9();
+    leads(&other).await;
+    // By its index the token has been due since before the last two refreshes.
+    company
+        .virtana
+        .wait_for("a refresh by the next leader", PATIENCE, |all| {
+            all.iter().filter(|one| one.operation == Operation::Refresh).count() > 2
+        })
+        .await;
+    watch.release();
+    company.next_refresh("infra").await;
+    company.spent(1);
+}
