@@ -1,0 +1,180 @@
+//! What is rendered: kept as golden files where it is the default, and taken by a real API server whatever is set.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testbed::users::User;
+
+use crate::{
+    files::holds,
+    helm::{self, NAMESPACE, chart, of_kind, repository},
+    installation::{Installation, PATIENCE},
+    readme,
+};
+
+/// Sets of values that people have.
+const MATRIX: [&[&str]; 14] = [
+    &[],
+    &["crds.keep=false"],
+    &["replicas=1", "leaderElect=false", "podDisruptionBudget.enabled=false"],
+    &["replicas=3", "priorityClassName=system-cluster-critical"],
+    &["namespaces={web,shop}"],
+    &["namespaces={web}", "clusterProviders=off"],
+    &["namespaces={apitoken-system}", "clusterProviders=report"],
+    &["operatorNamespace=shop", "clusterProviders=read"],
+    &["fullnameOverride=tokens", "commonLabels.team=platform", "podLabels.a=b", "podAnnotations.c=d"],
+    &["serviceAccount.create=false", "serviceAccount.name=default", "rbac.create=false", "rbac.userRoles=false"],
+    &["networkPolicy.enabled=false", "admissionPolicies.enabled=false"],
+    &[
+        "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
+        "networkPolicy.dnsTo[0].ipBlock.cidr=169.254.20.10/32",
+        "networkPolicy.apiServerCidrs={10.96.0.1/32}",
+        "networkPolicy.providerPorts={443,8443}",
+        "networkPolicy.extraEgress[0].ports[0].port=3128",
+    ],
+    &[
+        "admissionPolicies.providers.allowedHosts={api.example.com,*.example.org}",
+        "admissionPolicies.providers.httpsOnly=false",
+        "admissionPolicies.exemptUsers={system:serviceaccount:velero:velero}",
+        "rbac.aggregate=false",
+    ],
+    &[
+        "image.digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "imagePullSecrets[0].name=registry",
+        "listen=[::]:9090",
+        "service.port=9090",
+        "allowProviderCidr={10.0.0.0/8,fd00::/8}",
+        "noProviderProxy={vault.example.com}",
+        "env[0].name=APITOKEN_PROVIDER_PROXY",
+        "env[0].valueFrom.secretKeyRef.name=proxy",
+        "env[0].valueFrom.secretKeyRef.key=url",
+        "nodeSelector.disk=ssd",
+        "tolerations[0].operator=Exists",
+        "volumes[0].name=tmp",
+        "volumes[0].emptyDir.medium=Memory",
+        "volumeMounts[0].name=tmp",
+        "volumeMounts[0].mountPath=/tmp",
+        "serviceAccount.annotations.a=b",
+    ],
+];
+
+#[tokio::test]
+async fn helm_finds_nothing_to_complain_about() {
+    helm::helm(None, &["lint", "--strict", chart().to_str().unwrap()]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_installed_by_default_and_in_namespace_mode_stands_in_golden_files() {
+    let golden = repository().join("tests/chart/golden");
+    let rendered = helm::template(&["crds.enabled=false"]).await.unwrap();
+    holds(&golden.join("default.yaml"), &rendered);
+    let rendered = helm::template(&["crds.enabled=false", "namespaces={web,shop}"]).await.unwrap();
+    holds(&golden.join("namespaces.yaml"), &rendered);
+}
+
+/// Asks the API server whether it would take the manifests; nothing is stored. A warning counts as a refusal.
+async fn would_be_taken(installed: &Installation, manifests: &str) -> Result<(), String> {
+    let args = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"];
+    let said = installed.kubectl(&User::Admin, &args, manifests).await?;
+    if said.contains("Warning") { Err(said) } else { Ok(()) }
+}
+
+#[tokio::test]
+async fn whatever_is_set_the_api_server_takes_what_is_rendered_under_the_restricted_level() {
+    let installed = Installation::in_cluster_mode().await;
+    let restricted = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": NAMESPACE, "labels": { "pod-security.kubernetes.io/enforce": "restricted" },
+    } });
+    installed.apply(&restricted).await;
+    // The pod of `helm test` has the account `default`, which a controller makes.
+    testbed::eventually::await_until("the default account", PATIENCE, async || {
+        installed.kubectl(&User::Admin, &["get", "serviceaccount", "default", "-n", NAMESPACE], "").await
+    })
+    .await;
+    let mut refusals = Vec::new();
+    for values in MATRIX {
+        let rendered = helm::template(values).await.unwrap();
+        if let Err(said) = would_be_taken(installed, &rendered).await {
+            refusals.push(format!("{values:?}: {said}"));
+        }
+    }
+    assert!(refusals.is_empty(), "{}", refusals.join("\n"));
+}
+
+#[tokio::test]
+async fn a_pod_that_is_not_restricted_would_be_refused_by_the_test_above() {
+    let installed = Installation::in_cluster_mode().await;
+    let objects = helm::objects(&[]).await;
+    let mut pod = of_kind(&objects, "Pod")[0].clone();
+    pod["metadata"]["namespace"] = json!("shop");
+    installed
+        .kubectl(&User::Admin, &["label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted"], "")
+        .await
+        .unwrap();
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+    let said = would_be_taken(installed, &pod.to_string()).await.unwrap_err();
+    assert!(said.contains("violates PodSecurity"), "{said}");
+}
+
+#[tokio::test]
+async fn the_manifest_of_the_notes_is_taken() {
+    let installed = Installation::in_cluster_mode().await;
+    let notes = readme::notes(&["namespaces={web,shop}"]).await;
+    let manifest = notes.split("<<EOF\n").nth(1).unwrap().split("\nEOF").next().unwrap();
+    would_be_taken(installed, manifest).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_role_says_all_of_anything_nor_what_an_operator_could_grow_by() {
+    for values in MATRIX {
+        let objects = helm::objects(values).await;
+        for role in [of_kind(&objects, "ClusterRole"), of_kind(&objects, "Role")].concat() {
+            for rule in role["rules"].as_array().unwrap() {
+                let text = rule.to_string();
+                let name = &role["metadata"]["name"];
+                for word in
+                    ["*", "serviceaccounts", "pods", "escalate", "impersonate", "bind", "webhook", "nonResource"]
+                {
+                    assert!(!text.contains(word), "{name}: {text}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sample_rights_are_those_of_the_chart() {
+    let text = fs::read_to_string(repository().join("examples/rbac.yaml")).unwrap();
+    let sample = helm::parsed(&text);
+    let objects = helm::objects(&[]).await;
+    let rules = |role: &Value| {
+        let each = role["rules"].as_array().unwrap().iter().flat_map(single_rights);
+        each.collect::<std::collections::BTreeSet<_>>()
+    };
+    let named = |objects: &[Value], kind: &str, name: &str| {
+        let found = of_kind(objects, kind).into_iter().find(|role| role["metadata"]["name"] == name).cloned();
+        found.unwrap_or_else(|| panic!("no {kind} {name}"))
+    };
+    let of = |kind: &str, sample_name: &str, name: &str| {
+        assert_eq!(rules(&named(&sample, kind, sample_name)), rules(&named(&objects, kind, name)), "{kind} {name}");
+    };
+    of("ClusterRole", "apitoken-operator", "apitoken-operator");
+}
+
+/// `group/resource/name verb`, one by one, so that only what is granted counts and not how it is grouped.
+fn single_rights(rule: &Value) -> Vec<String> {
+    let list = |key: &str| -> Vec<String> {
+        rule[key]
+            .as_array()
+            .map_or(vec![String::new()], |all| all.iter().map(|one| one.as_str().unwrap().to_owned()).collect())
+    };
+    let mut rights = Vec::new();
+    for group in list("apiGroups") {
+        for resource in list("resources") {
+            for name in list("resourceNames") {
+                rights.extend(list("verbs").iter().map(|verb| format!("{group}/{resource}/{name} {verb}")));
+            }
+        }
+    }
+    rights
+}

@@ -1,0 +1,155 @@
+//! The operator at work with the rights that the chart gives it, under the chart's admission policies, on an API server
+//! with OwnerReferencesPermissionEnforcement.
+
+use apitoken_operator::api::ApiToken;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use testbed::{audit::Mark, ca::TestCa, eventually::await_until, vendors::Palette};
+
+use crate::installation::{Installation, PATIENCE};
+
+const ACCOUNT: &str = "system:serviceaccount:apitoken-system:apitoken-operator";
+
+struct Scene {
+    installed: &'static Installation,
+    palette: Palette,
+    ca: TestCa,
+    namespace: String,
+    begun: Mark,
+}
+
+impl Scene {
+    async fn in_namespace(installed: &'static Installation, namespace: &str) -> Self {
+        let ca = TestCa::new().unwrap();
+        let palette = Palette::start(&ca).unwrap();
+        palette.add_account("ops@example.com", "correct");
+        let begun = installed.cluster.audit().mark().unwrap();
+        let scene = Self { installed, palette, ca, namespace: namespace.to_owned(), begun };
+        let labels = json!({ "apitoken.dev/role": "credentials" });
+        let login = json!({ "emailId": "ops@example.com", "password": "correct" });
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": scene.metadata("login", &labels), "stringData": login });
+        installed.apply(&secret).await;
+        scene
+    }
+
+    fn metadata(&self, name: &str, labels: &Value) -> Value {
+        json!({ "name": name, "namespace": self.namespace, "labels": labels })
+    }
+
+    async fn provider(&self, kind: &str) {
+        let spec = json!({ "preset": "Palette", "url": self.palette.base_url(), "tls": { "caBundle": self.ca.pem() } });
+        let mut metadata = self.metadata("palette", &json!({}));
+        if kind == "ClusterTokenProvider" {
+            metadata.as_object_mut().unwrap().remove("namespace");
+        }
+        let provider =
+            json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
+        self.installed.apply(&provider).await;
+    }
+
+    async fn token(&self, name: &str, provider: Value) {
+        let spec = json!({ "providerRef": provider, "credentialsRef": { "name": "login" } });
+        let metadata = self.metadata(name, &json!({}));
+        let token =
+            json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ApiToken", "metadata": metadata, "spec": spec });
+        self.installed.apply(&token).await;
+    }
+
+    fn tokens(&self) -> Api<ApiToken> {
+        Api::namespaced(self.installed.admin(), &self.namespace)
+    }
+
+    fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.installed.admin(), &self.namespace)
+    }
+
+    /// Waits until Ready is `True`, or not and for the reason, and the output has the name.
+    async fn says(&self, name: &str, wanted: &str) {
+        let tokens = self.tokens();
+        await_until(&format!("{name}: {wanted}"), PATIENCE, async || {
+            let token = tokens.get(name).await.map_err(|error| error.to_string())?;
+            let ready =
+                token.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.type_ == "Ready"));
+            let said = ready.map(|ready| format!("{} {}: {}", ready.status, ready.reason, ready.message));
+            let said = said.unwrap_or_default();
+            let seen = token.status.and_then(|status| status.observed_generation) == token.metadata.generation;
+            if seen && said.starts_with(wanted) { Ok(()) } else { Err(said) }
+        })
+        .await;
+    }
+
+    async fn gone(&self, secret: &str) {
+        let secrets = self.secrets();
+        await_until(&format!("Secret {secret} is gone"), PATIENCE, async || {
+            let found = secrets.get_opt(secret).await.map_err(|error| error.to_string())?;
+            if found.is_some() { Err("it is there".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// What the operator was not allowed, by RBAC or admission.
+    fn refused(&self) -> Vec<String> {
+        let events = self.installed.cluster.audit().since(&self.begun).unwrap();
+        let refused = events.iter().filter(|event| event.user == ACCOUNT && [401, 403, 422].contains(&event.code));
+        refused.map(|event| format!("{} {} {} {}", event.code, event.verb, event.resource, event.uri)).collect()
+    }
+
+    /// All that the operator does with Secrets in the life of an ApiToken.
+    async fn life_of(&self, name: &str, provider: Value) {
+        self.token(name, provider).await;
+        self.says(name, "True Issued").await;
+        let unlabelled = Patch::Merge(json!({ "metadata": { "labels": { "apitoken.dev/role": null } } }));
+        self.secrets().patch(name, &PatchParams::default(), &unlabelled).await.unwrap();
+        let edited = Patch::Merge(json!({ "stringData": { "token": "edited" } }));
+        self.secrets().patch(name, &PatchParams::default(), &edited).await.unwrap();
+        let secrets = self.secrets();
+        await_until("the output is put right", PATIENCE, async || {
+            let output = secrets.get(name).await.map_err(|error| error.to_string())?;
+            let label = output.metadata.labels.unwrap_or_default().contains_key("apitoken.dev/role");
+            let data = output.data.unwrap_or_default();
+            let edited = data.get("token").is_none_or(|bytes| bytes.0 == b"edited");
+            if label && !edited { Ok(()) } else { Err(format!("labelled {label}, edited {edited}")) }
+        })
+        .await;
+        let renamed = Patch::Merge(json!({ "spec": { "output": { "secretName": format!("{name}-renamed") } } }));
+        self.tokens().patch(name, &PatchParams::default(), &renamed).await.unwrap();
+        self.gone(name).await;
+        self.says(name, "True Issued").await;
+        let uid = self.tokens().get(name).await.unwrap().metadata.uid.unwrap();
+        self.tokens().delete(name, &DeleteParams::default()).await.unwrap();
+        self.gone(&format!("{name}-renamed")).await;
+        self.gone(&format!("apitoken-session-{uid}")).await;
+    }
+}
+
+#[tokio::test]
+async fn in_cluster_mode_the_operator_does_all_its_work_and_is_refused_nothing() {
+    let installed = Installation::in_cluster_mode().await;
+    let scene = Scene::in_namespace(installed, &installed.cluster.namespace("running").await.unwrap()).await;
+    scene.provider("ClusterTokenProvider").await;
+    let operator = installed.operator().await;
+    scene.life_of("clusters", json!({ "name": "palette" })).await;
+    operator.terminate().await.unwrap();
+    assert_eq!(scene.refused(), Vec::<String>::new());
+    assert_eq!(scene.palette.logins().len(), 1);
+}
+
+#[tokio::test]
+async fn in_namespace_mode_it_does_the_same_with_no_right_outside_and_says_what_it_does_not_serve() {
+    let installed = Installation::in_namespace_mode().await;
+    let scene = Scene::in_namespace(installed, "shop").await;
+    scene.provider("TokenProvider").await;
+    // A provider of the cluster would be served from elsewhere.
+    scene.provider("ClusterTokenProvider").await;
+    let operator = installed.operator().await;
+    scene.token("other", json!({ "name": "palette" })).await;
+    scene.says("other", "False ProviderNotAllowed: ClusterTokenProviders are switched off here").await;
+    scene.life_of("clusters", json!({ "kind": "TokenProvider", "name": "palette" })).await;
+    operator.terminate().await.unwrap();
+    assert_eq!(scene.refused(), Vec::<String>::new());
+    assert_eq!(scene.palette.logins().len(), 1);
+}
