@@ -1,8 +1,9 @@
 //! The admission policy on the operator's own writes: sessions, outputs and its key, and no other Secret.
 
+use apitoken_operator::api::ApiToken;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -151,7 +152,13 @@ async fn it_puts_back_a_label_that_somebody_took_off_an_output_of_its_own() {
     account.there("retained", "", "Opaque").await;
     account.there("owned", "", "Opaque").await;
     let annotation = json!({ "metadata": { "annotations": { "apitoken.dev/owner": "assets/uid" } } });
-    let owner = json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ApiToken", "name": "a", "uid": "u" });
+    // One that is there, or the garbage collector takes what it owns.
+    let spec = json!({ "providerRef": { "kind": "Preset", "name": "Palette" }, "suspend": true });
+    let token = json!({ "metadata": { "name": "a" }, "spec": spec });
+    let tokens: Api<ApiToken> =
+        Api::namespaced(account.admin.clone().into_client(), account.admin.namespace().unwrap());
+    let token = tokens.create(&PostParams::default(), &serde_json::from_value(token).unwrap()).await.unwrap();
+    let owner = token.owner_ref(&()).unwrap();
     for (name, mark) in [("retained", annotation), ("owned", json!({ "metadata": { "ownerReferences": [owner] } }))] {
         account.admin.patch(name, &PatchParams::default(), &Patch::Merge(mark)).await.unwrap();
     }

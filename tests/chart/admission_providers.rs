@@ -53,7 +53,7 @@ async fn only_hosts_of_the_list_are_let_in_wherever_a_provider_names_one() {
         let said = attempt(installed, &json!({ "preset": "Palette", "url": url })).await.unwrap_err();
         assert!(said.contains("admissionPolicies.providers.allowedHosts"), "{url}: {said}");
     }
-    let grant = |place: &str, url: &str| json!({ "oauth2": { "grantType": "ClientCredentials", place: url } });
+    let grant = |place: &str, url: &str| json!({ "oauth2": { "grant": "ClientCredentials", place: url } });
     for place in ["tokenURL", "issuer"] {
         attempt(installed, &grant(place, "https://idp.example.com/token")).await.unwrap();
         let said = attempt(installed, &grant(place, "https://idp.evil.test/token")).await.unwrap_err();
@@ -87,8 +87,9 @@ async fn a_provider_from_before_the_policy_can_be_labelled_and_deleted_but_not_r
         binding["metadata"].as_object_mut().unwrap().remove(server_side);
     }
     installed.kubectl(&admin, &["create", "-f", "-"], &binding.to_string()).await.unwrap();
+    // Only asked: a change that got through would be none the next time.
     let patch = |patch: &'static str| {
-        let args = ["patch", "clustertokenprovider", "old", "--type", "merge", "-p", patch];
+        let args = ["patch", "clustertokenprovider", "old", "--dry-run=server", "--type", "merge", "-p", patch];
         async move { installed.kubectl(&User::Admin, &args, "").await }
     };
     await_until("the policy is in force again", PATIENCE, async || {

@@ -42,8 +42,13 @@ pub async fn helm(cluster: Option<&ControlPlane>, args: &[&str]) -> Result<Strin
 
 /// The text of `helm template` with these values, as NAME=VALUE.
 pub async fn template(values: &[&str]) -> Result<String, String> {
+    template_of(RELEASE, values).await
+}
+
+/// The same for a release of another name.
+pub async fn template_of(release: &str, values: &[&str]) -> Result<String, String> {
     let chart = chart();
-    let mut args = vec!["template", RELEASE, chart.to_str().unwrap(), "--namespace", NAMESPACE];
+    let mut args = vec!["template", release, chart.to_str().unwrap(), "--namespace", NAMESPACE];
     args.extend(values.iter().flat_map(|value| ["--set", *value]));
     helm(None, &args).await
 }
