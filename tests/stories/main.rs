@@ -1,9 +1,13 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
+mod customers;
+mod replicas;
+mod scene;
+mod world;
+
 mod babble;
 mod crashes;
 mod credentials;
-mod customers;
 mod cut_off;
 mod deletion;
 mod failover;
@@ -23,8 +27,6 @@ mod provider_changed;
 mod quiet;
 mod refreshing;
 mod refused;
-mod replicas;
-mod scene;
 mod sessions;
 mod shutdown;
 mod startup;
@@ -34,5 +36,4 @@ mod tenant;
 mod tenovos;
 mod two_writers;
 mod virtana;
-mod world;
 
