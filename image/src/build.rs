@@ -87,7 +87,8 @@ fn flags(repository: &Path) -> Result<OsString, BuildError> {
         (None, Some(home)) => Path::new(&home).join(".cargo"),
         (None, None) => return Err(BuildError::NoHome),
     };
-    let mut remapped = vec![(home, "/cargo"), (repository.to_owned(), "/build")];
+    // Of two that fit the compiler takes the later one: the others may lie below the repository.
+    let mut remapped = vec![(repository.to_owned(), "/build"), (home, "/cargo")];
     if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
         remapped.push((repository.join(target), "/build/target"));
     }
