@@ -75,6 +75,19 @@ impl Binaries {
 }
 
 impl Program {
+    /// A part of the multi-call binary that only a node needs; nobody has these as assets.
+    ///
+    /// # Errors
+    /// The build fails.
+    pub(crate) fn of_node(component: &'static str) -> Result<Self> {
+        Ok(Self { path: cluster_build::built_binary()?, component: Some(component) })
+    }
+
+    /// A program of the machine, found by `PATH`.
+    pub(crate) fn installed(name: &str) -> Self {
+        Self { path: name.into(), component: None }
+    }
+
     /// A command that starts this program; its own arguments are for the caller to add.
     #[must_use]
     pub fn command(&self) -> Command {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,7 +27,7 @@ use crate::{
     lifeline::Lifeline,
     pki::Authority,
     ports::Port,
-    users::{User, Users},
+    users::{Asker, User, Users},
 };
 
 /// Two seconds on an idle machine; the tests of a whole workspace make it a busy one.
@@ -40,6 +41,8 @@ const COLLECTING: &str = "Proceeding to collect garbage";
 pub struct Options {
     /// Flags of kube-apiserver besides the testbed's own.
     pub apiserver_flags: Vec<String>,
+    /// The address of a node that is to run pods: then the API server serves it too, and all controllers run.
+    pub node: Option<Ipv4Addr>,
 }
 
 /// A running control plane; dropping it ends its processes and removes its files.
@@ -70,7 +73,7 @@ impl ControlPlane {
         let ports = Ports { etcd_clients: Port::reserve()?, etcd_peers: Port::reserve()?, apiserver: Port::reserve()? };
         let files = Files::below(dir.path());
         let authority = Authority::generate()?;
-        files.write(&authority)?;
+        files.write(&authority, options.node)?;
         let users = Users::new(dir.path(), format!("https://{}", ports.apiserver.address()), authority)?;
         let etcd = Component::start("etcd", &binaries.etcd, &flags::etcd(&files, &ports), dir.path())?;
         let control_plane = Self {
@@ -113,7 +116,7 @@ impl ControlPlane {
     /// # Errors
     /// It, or etcd, ends instead; the message holds the end of the log.
     pub async fn start_apiserver(&self) -> Result<()> {
-        let flags = flags::apiserver(&self.files, &self.ports, &self.options.apiserver_flags);
+        let flags = flags::apiserver(&self.files, &self.ports, self.options.node, &self.options.apiserver_flags);
         self.stop_apiserver();
         let component = Component::start("apiserver", &self.binaries.apiserver, &flags, self.dir())?;
         *lock(&self.apiserver) = Some(component);
@@ -129,7 +132,8 @@ impl ControlPlane {
     }
 
     fn start_controller_manager(&self) -> Result<()> {
-        let flags = flags::controller_manager(&self.users.controller_manager_kubeconfig()?);
+        let kubeconfig = self.component_kubeconfig(Asker::ControllerManager)?;
+        let flags = flags::controller_manager(&kubeconfig, &self.files, self.options.node);
         let program = &self.binaries.controller_manager;
         // The old one ends first: two garbage collectors at once would each delete.
         let mut slot = lock(&self.controller_manager);
@@ -174,6 +178,10 @@ impl ControlPlane {
     /// It cannot be written, or the name of a [`User::Named`] is not one.
     pub fn kubeconfig(&self, user: &User) -> Result<PathBuf> {
         self.users.kubeconfig(user)
+    }
+
+    pub(crate) fn component_kubeconfig(&self, asker: Asker) -> Result<PathBuf> {
+        self.users.component_kubeconfig(asker)
     }
 
     /// Makes a namespace whose name nobody else has, and returns its name.

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
@@ -22,6 +23,9 @@ rules:
 - level: Metadata
 "#;
 
+/// The address of the Service `kubernetes`: the first of the range.
+const APISERVER_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+
 /// The files of one control plane.
 pub struct Files {
     pub audit_log: PathBuf,
@@ -33,6 +37,8 @@ pub struct Files {
     pub account_public_key: PathBuf,
     pub account_private_key: PathBuf,
     pub tokens: PathBuf,
+    pub kubelet_client_certificate: PathBuf,
+    pub kubelet_client_key: PathBuf,
 }
 
 /// The ports of one control plane.
@@ -55,12 +61,18 @@ impl Files {
             account_public_key: file("accounts.pub"),
             account_private_key: file("accounts.key"),
             tokens: file("tokens.csv"),
+            kubelet_client_certificate: file("kubelet-client.crt"),
+            kubelet_client_key: file("kubelet-client.key"),
         }
     }
 
     /// Writes what the API server reads at its start.
-    pub fn write(&self, authority: &Authority) -> Result<()> {
-        let server = authority.server()?;
+    pub fn write(&self, authority: &Authority, node: Option<Ipv4Addr>) -> Result<()> {
+        let names = ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+        let addresses = node.map(|address| [address.to_string(), APISERVER_SERVICE.to_string()]);
+        let names = names.map(str::to_owned).into_iter().chain(addresses.into_iter().flatten());
+        let server = authority.server(names.collect())?;
+        let kubelet_client = authority.user("kube-apiserver", Some("system:masters"))?;
         let accounts = KeyPair::generate()?;
         for (path, content) in [
             (&self.authority, authority.certificate_pem()),
@@ -70,6 +82,8 @@ impl Files {
             (&self.account_private_key, accounts.serialize_pem()),
             (&self.tokens, Users::token_file()),
             (&self.audit_policy, AUDIT_POLICY.to_owned()),
+            (&self.kubelet_client_certificate, kubelet_client.certificate),
+            (&self.kubelet_client_key, kubelet_client.key),
         ] {
             fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -93,24 +107,21 @@ pub fn etcd(files: &Files, ports: &Ports) -> Vec<String> {
     ]
 }
 
-pub fn apiserver(files: &Files, ports: &Ports, more: &[String]) -> Vec<String> {
-    let file = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
+/// `node` is the address of the node that the API server serves besides loopback, if there is one.
+pub fn apiserver(files: &Files, ports: &Ports, node: Option<Ipv4Addr>, more: &[String]) -> Vec<String> {
     let mut flags = vec![
         format!("--etcd-servers=http://{}", ports.etcd_clients.address()),
-        "--bind-address=127.0.0.1".into(),
         format!("--secure-port={}", ports.apiserver.number()),
         file("tls-cert-file", &files.server_certificate),
         file("tls-private-key-file", &files.server_key),
         file("client-ca-file", &files.authority),
         file("token-auth-file", &files.tokens),
-        "--authorization-mode=RBAC".into(),
         // Some distributions have it on, and it changes which rights setting an ownerReference needs.
         "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         file("service-account-key-file", &files.account_public_key),
         file("service-account-signing-key-file", &files.account_private_key),
         "--service-cluster-ip-range=10.96.0.0/24".into(),
-        "--endpoint-reconciler-type=none".into(),
         file("audit-policy-file", &files.audit_policy),
         file("audit-log-path", &files.audit_log),
         // An event is in the file before its request is over, so that it is there when a test looks.
@@ -121,15 +132,40 @@ pub fn apiserver(files: &Files, ports: &Ports, more: &[String]) -> Vec<String> {
         "--max-requests-inflight=3000".into(),
         "--max-mutating-requests-inflight=1500".into(),
     ];
+    match node {
+        None => flags.extend([
+            "--bind-address=127.0.0.1".into(),
+            "--authorization-mode=RBAC".into(),
+            "--endpoint-reconciler-type=none".into(),
+        ]),
+        Some(address) => flags.extend([
+            "--bind-address=0.0.0.0".into(),
+            format!("--advertise-address={address}"),
+            "--authorization-mode=Node,RBAC".into(),
+            // By default it would look up the node's name.
+            "--kubelet-preferred-address-types=InternalIP".into(),
+            file("kubelet-client-certificate", &files.kubelet_client_certificate),
+            file("kubelet-client-key", &files.kubelet_client_key),
+        ]),
+    }
     flags.extend_from_slice(more);
     flags
 }
 
-pub fn controller_manager(kubeconfig: &Path) -> Vec<String> {
+fn file(flag: &str, path: &Path) -> String {
+    format!("--{flag}={}", path.display())
+}
+
+pub fn controller_manager(kubeconfig: &Path, files: &Files, node: Option<Ipv4Addr>) -> Vec<String> {
     vec![
         format!("--kubeconfig={}", kubeconfig.display()),
         // The aggregation fills the roles `admin`, `edit` and `view`, which are empty otherwise.
-        "--controllers=garbagecollector,namespace,serviceaccount,clusterrole-aggregation-controller".into(),
+        match node {
+            None => "--controllers=garbagecollector,namespace,serviceaccount,clusterrole-aggregation-controller".into(),
+            Some(_) => "--controllers=*".into(),
+        },
+        // Pods find the authority in the ConfigMap that is made of this.
+        file("root-ca-file", &files.authority),
         // With an election a restart would wait for the predecessor's lease to run out.
         "--leader-elect=false".into(),
         "--secure-port=0".into(),

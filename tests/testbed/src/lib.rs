@@ -18,6 +18,7 @@ pub mod leaks;
 mod lifeline;
 mod loopback_http;
 pub mod metrics;
+pub mod node;
 pub mod operator;
 pub mod outputs;
 mod pki;

@@ -25,8 +25,10 @@ impl Lifeline {
         Self::at_the_end(r#"sleep 1; rm -rf -- "$1""#, dir.as_os_str())
     }
 
+    /// Runs `act` with `argument` as `$1`.
+    ///
     /// A process group of its own, or Ctrl-C in the terminal would end the shell before it could act.
-    fn at_the_end(act: &str, argument: &std::ffi::OsStr) -> io::Result<Self> {
+    pub(crate) fn at_the_end(act: &str, argument: &std::ffi::OsStr) -> io::Result<Self> {
         Command::new("sh")
             .args(["-c", &format!("cat >/dev/null; {act}"), "sh"])
             .arg(argument)

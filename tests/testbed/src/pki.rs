@@ -32,16 +32,20 @@ impl Authority {
         self.0.der().to_vec()
     }
 
-    /// What the API server shows to those who connect over loopback.
-    pub fn server(&self) -> Result<Identity> {
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+    /// What the API server shows to those who connect by one of these names and addresses.
+    pub fn server(&self, names: Vec<String>) -> Result<Identity> {
+        let mut params = CertificateParams::new(names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.issue(params, "kube-apiserver")
     }
 
-    /// What the API server takes for the user `name` without groups: it reads the name from the common name.
-    pub fn user(&self, name: &str) -> Result<Identity> {
+    /// What the API server takes for the user `name`: it reads the name from the common name, and a group, if there
+    /// is one, from the organization.
+    pub fn user(&self, name: &str, group: Option<&str>) -> Result<Identity> {
         let mut params = CertificateParams::default();
+        if let Some(group) = group {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params, name)
     }

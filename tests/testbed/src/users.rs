@@ -32,8 +32,35 @@ pub struct Users {
     authority: Authority,
 }
 
-/// The user as whom the controller manager runs.
-const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+/// A component of the cluster that asks the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    ControllerManager,
+    Scheduler,
+    /// kube-proxy of the one node.
+    Proxy,
+    /// The kubelet of the node [`NODE`].
+    Kubelet,
+}
+
+/// The name of the one node, where there is a node.
+pub const NODE: &str = "node";
+
+impl Asker {
+    const ALL: [Self; 4] = [Self::ControllerManager, Self::Scheduler, Self::Proxy, Self::Kubelet];
+
+    /// The user's name and its group.
+    fn user(self) -> (String, &'static str) {
+        match self {
+            // The garbage collector deletes whatever has an owner; its own role is made for separate accounts.
+            Self::ControllerManager => ("system:kube-controller-manager".to_owned(), "system:masters"),
+            Self::Scheduler => ("system:kube-scheduler".to_owned(), ""),
+            Self::Proxy => ("system:kube-proxy".to_owned(), ""),
+            // What the Node authorizer knows a kubelet by.
+            Self::Kubelet => (format!("system:node:{NODE}"), "system:nodes"),
+        }
+    }
+}
 
 impl User {
     /// The name that RBAC bindings and the audit log use.
@@ -62,10 +89,13 @@ impl Users {
             line(User::Admin.name(), "system:masters"),
             line(User::Operator.name(), ""),
             line(User::Tenant.name(), ""),
-            // The garbage collector deletes whatever has an owner; its own role is made for separate accounts.
-            line(CONTROLLER_MANAGER, "system:masters"),
         ]
-        .concat()
+        .into_iter()
+        .chain(Asker::ALL.map(|asker| {
+            let (name, group) = asker.user();
+            line(&name, group)
+        }))
+        .collect()
     }
 
     pub fn server_certificate_der(&self) -> Vec<u8> {
@@ -86,8 +116,9 @@ impl Users {
         self.write(user.name(), &credentials)
     }
 
-    pub fn controller_manager_kubeconfig(&self) -> Result<PathBuf> {
-        self.write(CONTROLLER_MANAGER, &json!({ "token": token(CONTROLLER_MANAGER) }))
+    pub fn component_kubeconfig(&self, asker: Asker) -> Result<PathBuf> {
+        let (name, _) = asker.user();
+        self.write(&name, &json!({ "token": token(&name) }))
     }
 
     /// Users on demand log in with a certificate, because the token file is read once.
@@ -96,7 +127,7 @@ impl Users {
         if path.exists() {
             return Ok(path);
         }
-        let identity = self.authority.user(name)?;
+        let identity = self.authority.user(name, None)?;
         let credentials = json!({
             "client-certificate-data": BASE64.encode(identity.certificate),
             "client-key-data": BASE64.encode(identity.key),
