@@ -80,7 +80,7 @@ impl Program {
     /// # Errors
     /// The build fails.
     pub(crate) fn of_node(component: &'static str) -> Result<Self> {
-        Ok(Self { path: cluster_build::built_binary()?, component: Some(component) })
+        Ok(Self { path: go_build::cluster()?, component: Some(component) })
     }
 
     /// A program of the machine, found by `PATH`.

@@ -29,12 +29,12 @@ pub fn directory() -> Option<PathBuf> {
     env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-/// Runs this program again, with the same arguments, inside a new enclosure, and returns how it ended. Nothing of it
-/// is left then, nor when this process is killed.
+/// Runs this program again, with the same arguments and more `variables`, inside a new enclosure, and returns how it
+/// ended. Nothing of it is left then, nor when this process is killed.
 ///
 /// # Errors
 /// The enclosure cannot be made.
-pub fn run_again_inside() -> Result<ExitStatus> {
+pub fn run_again_inside(variables: &[(&str, OsString)]) -> Result<ExitStatus> {
     let dir = tempfile::Builder::new().prefix("apitoken-node-").tempdir()?;
     let cgroup = cgroups::Root::named_after(dir.path())?;
     // The child ends within the second that this waits.
@@ -46,6 +46,7 @@ pub fn run_again_inside() -> Result<ExitStatus> {
         .args(["sh", "-c", INIT, "sh"])
         .arg(env::current_exe()?)
         .args(env::args_os().skip(1).collect::<Vec<OsString>>())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .env(DIRECTORY, dir.path())
         // What a Ctrl-C does is decided here, for all at once.
         .process_group(0)

@@ -1,0 +1,108 @@
+//! The operator as its users have it: installed by Helm on a real node, its tokens mounted by pods.
+//!
+//! One node serves all stories. They run one after the other, in the order in which they stand here, because
+//! installations of the same operator would disturb each other; each works alone too (`cargo test --test e2e -- NAME`).
+//! This program starts itself again inside an enclosure, which threads that run already could not enter; so its
+//! harness is `libtest-mimic`.
+#![allow(clippy::unwrap_used, reason = "a test ends at what it cannot go on with")]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::panic, reason = "it is a test")]
+
+mod node_works;
+mod programs;
+mod stage;
+
+use std::{
+    pin::Pin,
+    process::{ExitCode, Termination},
+    sync::Arc,
+};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use testbed::node::{self, enclosure};
+use tokio::runtime::Runtime;
+
+use self::{programs::Programs, stage::Theatre};
+
+/// A story as it is listed: its name, and what tells it.
+type Story = (&'static str, for<'s> fn(&'s stage::Stage) -> Pin<Box<dyn Future<Output = Result<()>> + 's>>);
+
+/// Names a story after its function.
+macro_rules! stories {
+    ($($module:ident :: $story:ident),* $(,)?) => {
+        vec![$((stringify!($story), |stage| Box::pin($module::$story(stage)))),*]
+    };
+}
+
+fn stories() -> Vec<Story> {
+    stories![node_works::a_pod_finds_a_service_by_its_name_and_mounts_a_secret]
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The order is part of it.
+    arguments.test_threads = Some(1);
+    if enclosure::directory().is_some() {
+        return inside(&arguments);
+    }
+    let outcome = match node::missing() {
+        _ if arguments.list || !any_story_is_wanted(&arguments) => listed(&arguments).report_code(),
+        Some(missing) => {
+            eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {missing}\n");
+            listed(&arguments).report_code()
+        }
+        None => go_inside(),
+    };
+    outcome
+}
+
+/// Stands for the stories where they do not run: they are listed, filtered out, or ignored.
+fn listed(arguments: &Arguments) -> Conclusion {
+    let trials = stories().into_iter().map(|(name, _)| Trial::test(name, || Ok(())).with_ignored_flag(true));
+    libtest_mimic::run(arguments, trials.collect())
+}
+
+fn any_story_is_wanted(arguments: &Arguments) -> bool {
+    let matches = |name: &str, filter: &str| if arguments.exact { name == filter } else { name.contains(filter) };
+    stories().iter().any(|(name, _)| {
+        arguments.filter.as_ref().is_none_or(|filter| matches(name, filter))
+            && !arguments.skip.iter().any(|skipped| matches(name, skipped))
+    })
+}
+
+/// Builds what needs the network, and then plays inside.
+fn go_inside() -> ExitCode {
+    let ended = Programs::build().and_then(|programs| enclosure::run_again_inside(&programs.variables()));
+    match ended {
+        Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from),
+        Err(e) => {
+            eprintln!("e2e: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn inside(arguments: &Arguments) -> ExitCode {
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let theatre = Arc::new(Theatre::default());
+    let trials = stories().into_iter().map(|(name, story)| {
+        let (runtime, theatre) = (Arc::clone(&runtime), Arc::clone(&theatre));
+        Trial::test(name, move || {
+            let told = runtime.block_on(async { story(theatre.stage().await?).await });
+            told.map_err(|e| Failed::from(format!("{e:#}")))
+        })
+    });
+    let conclusion = libtest_mimic::run(arguments, trials.collect());
+    theatre.close(conclusion.has_failed());
+    conclusion.report_code()
+}
+
+trait ReportCode {
+    fn report_code(&self) -> ExitCode;
+}
+
+impl ReportCode for Conclusion {
+    fn report_code(&self) -> ExitCode {
+        self.exit_code().report()
+    }
+}
