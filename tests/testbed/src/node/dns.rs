@@ -37,7 +37,7 @@ kind: ConfigMap
 metadata: {{ name: coredns, namespace: kube-system }}
 data:
   Corefile: |
-    .:53 {{
+    .:1053 {{
         errors
         health
         ready
@@ -73,8 +73,8 @@ spec:
   clusterIP: {SERVICE}
   selector: {{ k8s-app: kube-dns }}
   ports:
-  - {{ name: dns, port: 53, protocol: UDP }}
-  - {{ name: dns-tcp, port: 53, protocol: TCP }}
+  - {{ name: dns, port: 53, targetPort: 1053, protocol: UDP }}
+  - {{ name: dns-tcp, port: 53, targetPort: 1053, protocol: TCP }}
 "#
     )
 }
