@@ -7,9 +7,16 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at what it cannot go on with")]
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::panic, reason = "it is a test")]
 
-mod node_works;
+mod failover;
+mod figures;
+mod images;
+mod installing;
+mod mounted;
+mod operator;
 mod programs;
 mod stage;
+mod team;
+mod vendors;
 
 use std::{
     pin::Pin,
@@ -35,7 +42,16 @@ macro_rules! stories {
 }
 
 fn stories() -> Vec<Story> {
-    stories![node_works::a_pod_finds_a_service_by_its_name_and_mounts_a_secret]
+    stories![
+        installing::helm_installs_on_an_empty_node_and_the_first_token_comes,
+        installing::helm_test_passes,
+        installing::both_replicas_are_ready_and_one_of_them_leads,
+        failover::an_evicted_leader_is_followed_without_a_login,
+        failover::a_leader_deleted_by_force_is_followed_without_a_login,
+        failover::a_leader_that_is_killed_is_followed_without_a_login,
+        mounted::a_renewed_token_reaches_the_pods_in_the_kubelets_own_time,
+        mounted::no_call_is_refused_through_ten_renewals_of_each_vendor,
+    ]
 }
 
 fn main() -> ExitCode {
@@ -93,7 +109,7 @@ fn inside(arguments: &Arguments) -> ExitCode {
         })
     });
     let conclusion = libtest_mimic::run(arguments, trials.collect());
-    theatre.close(conclusion.has_failed());
+    runtime.block_on(theatre.close(conclusion.has_failed()));
     conclusion.report_code()
 }
 

@@ -28,7 +28,8 @@ impl Programs {
     /// Builds what is not there yet.
     pub fn build() -> Result<Self> {
         testbed::binaries::binaries()?;
-        let profile = if env::var_os(PROFILE).is_some_and(|p| p == "release") { Profile::Release } else { Profile::Node };
+        let profile =
+            if env::var_os(PROFILE).is_some_and(|p| p == "release") { Profile::Release } else { Profile::Node };
         Ok(Self {
             helm: go_build::helm()?,
             coredns: go_build::coredns()?,

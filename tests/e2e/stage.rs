@@ -1,16 +1,21 @@
-//! The node that all stories share, with the images that they need.
+//! The node that all stories share, with what a person has at hand there: kubectl, helm, and an HTTP client.
 
-use std::{path::PathBuf, time::Instant};
+use std::{fmt::Write, path::Path, process::Stdio, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
-use image::{Reference, rootfs};
+use anyhow::{Context, Result, anyhow, ensure};
+use kube::Client;
 use testbed::{
-    control_plane::Options,
-    node::{COREDNS, Node, NodeImages, PAUSE, enclosure},
+    ca::TestCa,
+    control_plane::{ControlPlane, Options},
+    node::Node,
+    users::User,
 };
-use tokio::sync::OnceCell;
+use tokio::{io::AsyncWriteExt, process::Command, sync::OnceCell};
 
-use crate::programs::Programs;
+use crate::{figures::Figures, images, programs::Programs};
+
+/// Long enough for a loaded machine; nothing is asserted about it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The stage, set for the story that comes first.
 #[derive(Default)]
@@ -20,7 +25,11 @@ pub struct Theatre {
 
 pub struct Stage {
     pub node: Node,
-    pub programs: Programs,
+    pub client: Client,
+    pub authority: TestCa,
+    pub figures: Figures,
+    http: reqwest::Client,
+    programs: Programs,
 }
 
 impl Theatre {
@@ -31,42 +40,124 @@ impl Theatre {
     }
 
     /// To be called after the last story.
-    pub fn close(&self, failed: bool) {
-        if let Some(Ok(stage)) = self.stage.get()
-            && failed
-        {
-            println!("\nthe end of the kubelet's log:\n{}", tail(&stage.node.kubelet_log()));
+    pub async fn close(&self, failed: bool) {
+        let Some(Ok(stage)) = self.stage.get() else { return };
+        if failed {
+            println!("{}", stage.autopsy().await);
         }
+        println!("{}", stage.figures.table());
     }
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 impl Stage {
     async fn set() -> Result<Self> {
-        let begun = Instant::now();
+        let figures = Figures::default();
         let programs = Programs::told()?;
-        let images = images(&programs)?;
-        println!("images packed after {:.1?}", begun.elapsed());
-        let node = Node::start(&images, Options::default()).await?;
-        println!("node ready after {:.1?}", begun.elapsed());
-        Ok(Self { node, programs })
+        let archives = images::pack(&programs)?;
+        let node = figures
+            .time("node: from nothing to Ready, with DNS", Node::start(&archives.node, Options::default()))
+            .await?;
+        for archive in &archives.others {
+            node.import(archive).await?;
+        }
+        let client = node.control_plane().client(&User::Admin)?;
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+        Ok(Self { node, client, authority: TestCa::new()?, figures, http, programs })
+    }
+
+    pub fn cluster(&self) -> &ControlPlane {
+        self.node.control_plane()
+    }
+
+    /// What kubectl prints.
+    ///
+    /// # Errors
+    /// What it complains about.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl_as(&User::Admin, arguments, "").await
+    }
+
+    /// The same for another user, and with something to read.
+    pub async fn kubectl_as(&self, user: &User, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = self.cluster().kubectl(user)?;
+        command.args(arguments);
+        said(command, input).await.with_context(|| format!("kubectl {}", arguments.join(" ")))
+    }
+
+    /// Applies manifests on the server's side, in a namespace.
+    pub async fn apply(&self, namespace: &str, yaml: &str) -> Result<String> {
+        self.kubectl_as(&User::Admin, &["-n", namespace, "apply", "--server-side", "-f", "-"], yaml).await
+    }
+
+    /// Makes a namespace that enforces *restricted*.
+    pub async fn namespace(&self, name: &str) -> Result<()> {
+        let manifest = format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {{pod-security.kubernetes.io/enforce: restricted}}}}}}"
+        );
+        self.apply("default", &manifest).await.map(drop)
+    }
+
+    /// What helm prints.
+    ///
+    /// # Errors
+    /// What it complains about.
+    pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.programs.helm);
+        command.args(arguments).env("KUBECONFIG", self.cluster().kubeconfig(&User::Admin)?);
+        // Caches and settings of whoever runs the tests have no say.
+        let home = self.cluster().dir().join("helm");
+        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command.env(variable, &home);
+        }
+        command.env("KUBECACHEDIR", &home);
+        said(command, "").await.with_context(|| format!("helm {}", arguments.join(" ")))
+    }
+
+    /// The body that an address inside of the cluster answers with.
+    pub async fn get(&self, url: &str) -> Result<String> {
+        Ok(self.http.get(url).send().await?.error_for_status()?.text().await?)
+    }
+
+    pub async fn post(&self, url: &str, json: String) -> Result<String> {
+        Ok(self.http.post(url).body(json).send().await?.error_for_status()?.text().await?)
+    }
+
+    /// What helps to understand why a story has failed.
+    async fn autopsy(&self) -> String {
+        let mut text = String::from("\n--- the node at the end\n");
+        for arguments in [
+            &["get", "pods,apitokens,leases", "-A", "-o", "wide"][..],
+            &["get", "events", "-A", "--field-selector", "type=Warning"],
+            &["-n", crate::operator::NAMESPACE, "logs", "-l", crate::operator::SELECTOR, "--tail=40", "--prefix"],
+        ] {
+            let said = self.kubectl(arguments).await.unwrap_or_else(|e| format!("{e:#}"));
+            let _ = writeln!(text, "$ kubectl {}\n{said}", arguments.join(" "));
+        }
+        let log = self.node.kubelet_log();
+        let lines: Vec<&str> = log.lines().collect();
+        let _ = writeln!(text, "--- the kubelet's log\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
+        text
     }
 }
 
-fn images(programs: &Programs) -> Result<NodeImages> {
-    let dir = enclosure::directory().context("outside")?;
-    let pack = |name: &str, reference: &str, program: &PathBuf, arguments: &[&str]| -> Result<PathBuf> {
-        let archive = dir.join(format!("{name}.tar"));
-        let image = rootfs::of_program(name, program, arguments)?;
-        image.write(&reference.parse::<Reference>()?, &archive)?;
-        Ok(archive)
-    };
-    Ok(NodeImages {
-        pause: pack("pause", PAUSE, &programs.pods, &["pause"])?,
-        coredns: pack("coredns", COREDNS, &programs.coredns, &[])?,
-    })
+pub fn chart() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/charts/apitoken-operator")
+}
+
+pub fn repository_file(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Runs the command to its end; its standard output, or an error with its standard error.
+async fn said(mut command: Command, input: &str) -> Result<String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may refuse before it has read everything; what it says then matters more than the broken pipe.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    let output = child.wait_with_output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -52,6 +52,20 @@ impl Component {
         self.child.id()
     }
 
+    /// Ends the program and waits for that, as when it is dropped.
+    pub fn end(&mut self) {
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + GRACE;
+        while self.lifeline.is_none() && Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Everything the program has printed, over restarts too.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -69,15 +83,6 @@ impl Component {
 
 impl Drop for Component {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let deadline = Instant::now() + GRACE;
-        while self.lifeline.is_none() && Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

@@ -85,17 +85,13 @@ impl Users {
     /// The lines of the API server's token file: token, user, uid, groups. It is read once, at the server's start.
     pub fn token_file() -> String {
         let line = |name: &str, group: &str| format!("{},{name},{name},\"{group}\"\n", token(name));
-        [
-            line(User::Admin.name(), "system:masters"),
-            line(User::Operator.name(), ""),
-            line(User::Tenant.name(), ""),
-        ]
-        .into_iter()
-        .chain(Asker::ALL.map(|asker| {
-            let (name, group) = asker.user();
-            line(&name, group)
-        }))
-        .collect()
+        [line(User::Admin.name(), "system:masters"), line(User::Operator.name(), ""), line(User::Tenant.name(), "")]
+            .into_iter()
+            .chain(Asker::ALL.map(|asker| {
+                let (name, group) = asker.user();
+                line(&name, group)
+            }))
+            .collect()
     }
 
     pub fn server_certificate_der(&self) -> Vec<u8> {

@@ -96,6 +96,16 @@ pub(super) fn cost(container_id: &str) -> Result<ContainerCost> {
     Ok(ContainerCost { memory, cpu })
 }
 
+/// The processes of a container, in the first process namespace that this process sees.
+pub(super) fn processes(container_id: &str) -> Result<Vec<i32>> {
+    let id = container_id.trim_start_matches("containerd://");
+    let hierarchies = hierarchies()?;
+    let group = hierarchies.iter().find_map(|top| find_below(top, id, 6));
+    let group = group.with_context(|| format!("no group of container {id}"))?;
+    let text = fs::read_to_string(group.join("cgroup.procs"))?;
+    Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+}
+
 fn find_below(dir: &Path, name: &str, depth: u8) -> Option<PathBuf> {
     let entries: Vec<PathBuf> = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).collect();
     let dirs: Vec<PathBuf> = entries.into_iter().filter(|path| path.is_dir()).collect();

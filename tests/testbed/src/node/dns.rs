@@ -71,6 +71,8 @@ kind: Service
 metadata: {{ name: kube-dns, namespace: kube-system }}
 spec:
   clusterIP: {SERVICE}
+  # A kubelet that is started again takes all pods for not ready until it has probed them.
+  publishNotReadyAddresses: true
   selector: {{ k8s-app: kube-dns }}
   ports:
   - {{ name: dns, port: 53, targetPort: 1053, protocol: UDP }}

@@ -1,6 +1,6 @@
 //! The kubelet: its configuration, which differs from a real node's only where a test needs it to.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -13,10 +13,14 @@ use crate::{
     users::{Asker, NODE},
 };
 
-pub(super) fn start(control_plane: &ControlPlane, dir: &Path) -> Result<Component> {
+pub(super) fn start(control_plane: &ControlPlane, dir: &Path, period: Option<Duration>) -> Result<Component> {
     let config = dir.join("kubelet.json");
-    let text = serde_json::to_vec_pretty(&configuration(control_plane.ca_path(), &cgroups::name_for(dir)?))?;
-    fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+    let mut wanted = configuration(control_plane.ca_path(), &cgroups::name_for(dir)?);
+    if let Some(period) = period {
+        wanted["syncFrequency"] = json!(format!("{}ms", period.as_millis()));
+    }
+    fs::write(&config, serde_json::to_vec_pretty(&wanted)?)
+        .with_context(|| format!("cannot write {}", config.display()))?;
     let flags = [
         format!("--kubeconfig={}", control_plane.component_kubeconfig(Asker::Kubelet)?.display()),
         format!("--config={}", config.display()),

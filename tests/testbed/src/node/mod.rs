@@ -15,12 +15,14 @@ mod requirements;
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::Api;
+use rustix::process::{Pid, Signal, kill_process};
 
 use self::containerd::Containerd;
 use crate::{
@@ -57,7 +59,7 @@ pub const COREDNS: &str = "localhost/testbed-coredns:1";
 /// A running node with its control plane. Dropping it ends its processes; the containers end with the enclosure.
 pub struct Node {
     // In the order in which they are to end.
-    kubelet: Component,
+    kubelet: Mutex<Component>,
     _proxy: Component,
     _scheduler: Component,
     containerd: Containerd,
@@ -76,23 +78,22 @@ impl Node {
         let (control_plane, containerd) =
             tokio::try_join!(ControlPlane::start(options), Containerd::start(&dir, &images.pause))?;
         containerd.import(&images.coredns).await?;
-        let kubelet = kubelet::start(&control_plane, &dir)?;
+        let kubelet = Mutex::new(kubelet::start(&control_plane, &dir, None)?);
         let kubeconfig = |asker| control_plane.component_kubeconfig(asker);
         let scheduler = scheduler_flags(&kubeconfig(Asker::Scheduler)?);
         let scheduler = Component::start("scheduler", &Program::of_node("scheduler")?, &scheduler, &dir)?;
         let proxy = proxy_flags(&kubeconfig(Asker::Proxy)?);
         let proxy = Component::start("proxy", &Program::of_node("proxy")?, &proxy, &dir)?;
-        let mut node = Self { kubelet, _proxy: proxy, _scheduler: scheduler, containerd, control_plane };
+        let node = Self { kubelet, _proxy: proxy, _scheduler: scheduler, containerd, control_plane };
         node.ready().await?;
         dns::install(&node.control_plane).await?;
         Ok(node)
     }
 
-    async fn ready(&mut self) -> Result<()> {
+    async fn ready(&self) -> Result<()> {
         let nodes: Api<NodeObject> = Api::all(self.control_plane.client(&User::Admin)?);
-        let kubelet = &mut self.kubelet;
         let ready = poll_until(START_TIMEOUT, async || {
-            if let Some(obituary) = kubelet.obituary() {
+            if let Some(obituary) = self.kubelet().obituary() {
                 return Ok(Err(anyhow!(obituary)));
             }
             let node = nodes.get(NODE).await.map_err(|e| e.to_string())?;
@@ -131,7 +132,46 @@ impl Node {
     /// The log of the kubelet.
     #[must_use]
     pub fn kubelet_log(&self) -> String {
-        self.kubelet.log()
+        self.kubelet().log()
+    }
+
+    /// Starts the kubelet again, so that it looks at each pod, and at the Secrets that are mounted, once in `period`
+    /// (and up to half of it later). By default it is a minute. Pods go on.
+    ///
+    /// # Errors
+    /// It ends at once; the message holds the end of its log.
+    pub async fn look_at_pods_each(&self, period: Duration) -> Result<()> {
+        let dir = enclosure::directory().context("there is no enclosure")?;
+        let log = self.kubelet_log().len();
+        let mut slot = self.kubelet();
+        // The old one ends first: two kubelets would fight over the pods.
+        slot.end();
+        *slot = kubelet::start(&self.control_plane, &dir, Some(period))?;
+        drop(slot);
+        let started = poll_until(START_TIMEOUT, async || {
+            if let Some(obituary) = self.kubelet().obituary() {
+                return Ok(Err(anyhow!(obituary)));
+            }
+            let begun = self.kubelet_log().get(log..).is_some_and(|new| new.contains("Successfully registered node"));
+            if begun { Ok(Ok(())) } else { Err("it has not registered the node") }
+        });
+        started.await.unwrap_or_else(|last| Err(anyhow!("the kubelet does not come back: {last}")))
+    }
+
+    /// Kills the processes of a container with SIGKILL, as a crash does; its id as in the pod's status.
+    ///
+    /// # Errors
+    /// There is no such container, or it has ended.
+    pub fn kill_container(&self, container_id: &str) -> Result<()> {
+        for pid in cgroups::processes(container_id)? {
+            let pid = Pid::from_raw(pid).context("a process of another namespace")?;
+            kill_process(pid, Signal::KILL)?;
+        }
+        Ok(())
+    }
+
+    fn kubelet(&self) -> MutexGuard<'_, Component> {
+        self.kubelet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

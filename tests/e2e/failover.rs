@@ -1,0 +1,87 @@
+//! The leader goes, in one way or another, and the other replica goes on.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::EvictParams};
+use testbed::{eventually::await_until, vendors::Operation};
+
+use crate::{
+    operator,
+    stage::{PATIENCE, Stage},
+    team::{self, TOKENS},
+    vendors,
+};
+
+pub async fn a_leader_deleted_by_force_is_followed_without_a_login(stage: &Stage) -> Result<()> {
+    let told = "leader deleted by force -> next refresh";
+    follow(stage, told, async |leader| {
+        let delete = ["-n", operator::NAMESPACE, "delete", "pod", leader, "--grace-period=0", "--force"];
+        stage.kubectl(&delete).await.map(drop)
+    })
+    .await
+}
+
+pub async fn an_evicted_leader_is_followed_without_a_login(stage: &Stage) -> Result<()> {
+    follow(stage, "leader evicted -> next refresh", async |leader| {
+        let pods: Api<Pod> = Api::namespaced(stage.client.clone(), operator::NAMESPACE);
+        Ok(pods.evict(leader, &EvictParams::default()).await.map(drop)?)
+    })
+    .await
+}
+
+pub async fn a_leader_that_is_killed_is_followed_without_a_login(stage: &Stage) -> Result<()> {
+    follow(stage, "leader's process killed (SIGKILL) -> next refresh", async |leader| {
+        let pods = operator::replicas(stage).await?;
+        let pod = pods.iter().find(|pod| pod.name_any() == leader);
+        let id = pod.and_then(operator::container_id);
+        stage.node.kill_container(&id.unwrap_or_default())
+    })
+    .await
+}
+
+/// The leader goes at a moment when a refresh is wanted; the next refresh is another's, and it is all that is asked.
+async fn follow(stage: &Stage, figure: &str, goes: impl AsyncFnOnce(&str) -> Result<()>) -> Result<()> {
+    team::at_work(stage).await?;
+    operator::ready(stage, 2).await;
+    let token = &TOKENS[0];
+    let former = operator::leader(stage).await?;
+    let logins = logins(stage).await?;
+    let refreshes = refreshes(stage, token).await?;
+
+    let gone = Instant::now();
+    goes(&former).await?;
+    team::ask_for_refresh(stage, token, figure).await?;
+    await_until("the next refresh", PATIENCE, async || {
+        let now = self::refreshes(stage, token).await?;
+        ensure!(now > refreshes, "{now} refreshes as before");
+        anyhow::Ok(())
+    })
+    .await;
+    stage.figures.seconds(figure, gone.elapsed());
+
+    operator::leader_other_than(stage, &former).await;
+    operator::ready(stage, 2).await;
+    assert_eq!(self::logins(stage).await?, logins, "logins were spent");
+    assert_eq!(self::refreshes(stage, token).await?, refreshes + 1, "the vendor was asked more than once");
+    team::assert_undisturbed(stage).await
+}
+
+/// The logins of the sample's accounts so far, at each vendor.
+pub async fn logins(stage: &Stage) -> Result<Vec<usize>> {
+    let mut counts = Vec::new();
+    for token in &TOKENS {
+        let report = vendors::report(stage, token.vendor).await?;
+        let logins = |served: &&testbed::pods::report::Served| {
+            served.operation == Operation::Login && served.account.as_deref() == Some(token.account)
+        };
+        counts.push(report.exchanges.iter().filter(logins).count());
+    }
+    Ok(counts)
+}
+
+async fn refreshes(stage: &Stage, token: &team::Token) -> Result<usize> {
+    let report = vendors::report(stage, token.vendor).await?;
+    Ok(vendors::successes(&report, Operation::Refresh, token.account).len())
+}

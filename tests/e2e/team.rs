@@ -1,0 +1,170 @@
+//! A team of users: the sample manifests applied in a namespace of theirs, with the addresses of this node's vendors,
+//! and for each token a Deployment that mounts it and calls its vendor ten times a second.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::{Api, ResourceExt, api::ListParams};
+use serde_json::{Value, json};
+use testbed::{eventually::await_until, pods::report::ConsumerReport};
+
+use crate::{
+    images, operator,
+    stage::{PATIENCE, Stage, repository_file},
+    vendors,
+};
+
+/// The namespace of the team.
+pub const NAMESPACE: &str = "web";
+
+const SAMPLE: &str = "examples/samples/three-vendors.yaml";
+
+/// A token of the sample.
+pub struct Token {
+    pub vendor: &'static str,
+    /// Of the ApiToken and of its output.
+    pub name: &'static str,
+    /// As which it logs in.
+    pub account: &'static str,
+}
+
+pub const TOKENS: [Token; 3] = [
+    Token { vendor: "palette", name: "clusters", account: "robot@example.com" },
+    Token { vendor: "tenovos", name: "assets", account: "robot" },
+    Token { vendor: "virtana", name: "monitoring", account: "robot" },
+];
+
+/// Vendors with the sample's accounts, and the team's namespace; nothing of ours in it yet.
+pub async fn prepared(stage: &Stage) -> Result<()> {
+    vendors::installed(stage).await?;
+    for vendor in ["palette", "tenovos", "virtana"] {
+        let login = credentials(&format!("{vendor}-login"))?;
+        let field = |names: [&str; 3]| names.iter().find_map(|name| login.get(*name)).cloned().unwrap_or_default();
+        let (name, password) = (field(["emailId", "username", "clientId"]), field(["password", "clientSecret", ""]));
+        let setup = vendors::account(&name, &password, login.get("apiKey").map(String::as_str));
+        vendors::set_up(stage, vendor, &setup).await?;
+    }
+    if stage.kubectl(&["get", "namespace", NAMESPACE]).await.is_err() {
+        stage.namespace(NAMESPACE).await?;
+    }
+    Ok(())
+}
+
+/// The sample, moved to this node's vendors.
+pub fn sample(stage: &Stage) -> Result<String> {
+    let mut objects = objects()?;
+    for object in objects.iter_mut().filter(|object| object["kind"] == "ClusterTokenProvider") {
+        let vendor = object["metadata"]["name"].as_str().context("a provider without a name")?.to_owned();
+        let prefix = if vendor == "tenovos" { "/v1" } else { "" };
+        object["spec"]["url"] = json!(format!("{}{prefix}", vendors::url(&vendor)));
+        object["spec"]["tls"] = json!({ "caBundle": stage.authority.pem() });
+    }
+    Ok(json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string())
+}
+
+fn objects() -> Result<Vec<Value>> {
+    serde_saphyr::from_multiple(&repository_file(SAMPLE)?).with_context(|| format!("{SAMPLE} is not YAML"))
+}
+
+fn credentials(secret: &str) -> Result<BTreeMap<String, String>> {
+    let objects = objects()?;
+    let found = objects.iter().find(|object| object["kind"] == "Secret" && object["metadata"]["name"] == secret);
+    let found = found.with_context(|| format!("{SAMPLE} has no Secret {secret}"))?;
+    Ok(serde_json::from_value(found["stringData"].clone())?)
+}
+
+/// The operator, the vendors, and the team with valid tokens and pods that use them.
+pub async fn at_work(stage: &Stage) -> Result<()> {
+    operator::installed(stage).await?;
+    prepared(stage).await?;
+    stage.apply(NAMESPACE, &sample(stage)?).await?;
+    stage.kubectl(&["-n", NAMESPACE, "wait", "apitokens", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    let authority = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authority" },
+        "data": { "ca.crt": stage.authority.pem() },
+    });
+    let items: Vec<Value> = std::iter::once(authority).chain(TOKENS.iter().map(deployment)).collect();
+    stage.apply(NAMESPACE, &json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()).await?;
+    for token in &TOKENS {
+        await_until("the first accepted call of a consumer", PATIENCE, async || {
+            let report = consumer(stage, token).await?;
+            ensure!(report.counts.accepted > 0, "{}: {:?}", token.vendor, report.counts);
+            anyhow::Ok(())
+        })
+        .await;
+    }
+    Ok(())
+}
+
+/// As in docs/consume.md: the Secret as a directory, read for each call.
+fn deployment(token: &Token) -> Value {
+    let name = format!("uses-{}", token.vendor);
+    let url = vendors::url(token.vendor);
+    let key = if token.vendor == "tenovos" { "change-me-too" } else { "" };
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": {
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": {
+                    "automountServiceAccountToken": false,
+                    "securityContext": vendors::pod_security(),
+                    "containers": [{
+                        "name": "consumer",
+                        "image": images::PODS,
+                        "imagePullPolicy": "Never",
+                        "args": [
+                            "consumer", "--vendor", token.vendor, "--url", url, "--ca", "/authority/ca.crt",
+                            "--directory", "/var/run/tokens", "--api-key", key,
+                        ],
+                        "securityContext": vendors::container_security(),
+                        "volumeMounts": [
+                            { "name": "token", "mountPath": "/var/run/tokens", "readOnly": true },
+                            { "name": "authority", "mountPath": "/authority", "readOnly": true },
+                        ],
+                    }],
+                    "volumes": [
+                        { "name": "token", "secret": { "secretName": token.name } },
+                        { "name": "authority", "configMap": { "name": "authority" } },
+                    ],
+                },
+            },
+        },
+    })
+}
+
+/// How the calls of the token's consumer went since its pod was started.
+pub async fn consumer(stage: &Stage, token: &Token) -> Result<ConsumerReport> {
+    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let address = vendors::first_address(&pods, &format!("app=uses-{}", token.vendor)).await?;
+    Ok(serde_json::from_str(&stage.get(&format!("http://{address}:8080/")).await?)?)
+}
+
+/// That no call of a pod was ever refused or unanswered, and no pod was started twice.
+pub async fn assert_undisturbed(stage: &Stage) -> Result<()> {
+    for token in &TOKENS {
+        let counts = consumer(stage, token).await?.counts;
+        assert!(counts.refused.is_empty(), "{} refused calls of a pod: {:?}", token.vendor, counts.refused);
+        assert!(counts.unanswered.is_empty(), "{} did not answer a pod: {:?}", token.vendor, counts.unanswered);
+        assert_eq!(counts.without_token, 0, "the pod of {} found no token", token.vendor);
+    }
+    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    for pod in pods.list(&ListParams::default()).await? {
+        assert_eq!(operator::restarts(&pod), 0, "{} was started again", pod.name_any());
+    }
+    Ok(())
+}
+
+/// The output of a token, as it stands in the cluster.
+pub async fn output(stage: &Stage, token: &Token) -> Result<Secret> {
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    Ok(secrets.get(token.name).await?)
+}
+
+/// Asks for a refresh of the token now, as docs/operations.md says.
+pub async fn ask_for_refresh(stage: &Stage, token: &Token, text: &str) -> Result<()> {
+    let annotation = format!("apitoken.dev/refresh-requested-at={text}");
+    stage.kubectl(&["-n", NAMESPACE, "annotate", "apitoken", token.name, &annotation, "--overwrite"]).await.map(drop)
+}
