@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at what it cannot go on with")]
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::panic, reason = "it is a test")]
 
+mod crowd;
+mod deleting;
 mod failover;
 mod figures;
 mod images;
@@ -16,6 +18,8 @@ mod operator;
 mod programs;
 mod stage;
 mod team;
+mod tenants;
+mod upgrading;
 mod vendors;
 
 use std::{
@@ -49,8 +53,16 @@ fn stories() -> Vec<Story> {
         failover::an_evicted_leader_is_followed_without_a_login,
         failover::a_leader_deleted_by_force_is_followed_without_a_login,
         failover::a_leader_that_is_killed_is_followed_without_a_login,
+        upgrading::an_upgrade_brings_another_image_and_a_field_and_a_rollback_takes_them_back,
+        upgrading::after_an_uninstall_everything_is_there_and_a_new_installation_logs_nobody_in,
         mounted::a_renewed_token_reaches_the_pods_in_the_kubelets_own_time,
         mounted::no_call_is_refused_through_ten_renewals_of_each_vendor,
+        tenants::in_namespace_mode_secrets_elsewhere_are_out_of_reach,
+        tenants::a_tenant_with_the_role_edit_makes_tokens_and_no_provider,
+        tenants::back_to_the_whole_cluster_by_an_upgrade,
+        deleting::a_namespace_goes_while_the_operator_is_down,
+        deleting::a_namespace_goes_while_the_vendor_hangs,
+        crowd::two_hundred_tokens_are_kept,
     ]
 }
 

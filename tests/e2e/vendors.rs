@@ -150,3 +150,20 @@ pub fn successes(report: &VendorReport, operation: Operation, account: &str) -> 
     };
     report.exchanges.iter().filter(wanted).cloned().collect()
 }
+
+/// Credentials and an ApiToken for Palette, as a tenant applies them.
+pub fn palette_request(name: &str, account: &str, password: &str) -> String {
+    let login = format!("{name}-login");
+    let items = [
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": login, "labels": { "apitoken.dev/role": "credentials" } },
+            "stringData": { "emailId": account, "password": password },
+        }),
+        json!({
+            "apiVersion": "apitoken.dev/v1alpha1", "kind": "ApiToken", "metadata": { "name": name },
+            "spec": { "providerRef": { "name": "palette" }, "credentialsRef": { "name": login } },
+        }),
+    ];
+    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
+}
