@@ -15,6 +15,7 @@ mod images;
 mod installing;
 mod mounted;
 mod operator;
+mod outputs;
 mod programs;
 mod stage;
 mod team;
@@ -62,6 +63,7 @@ fn stories() -> Vec<Story> {
         tenants::back_to_the_whole_cluster_by_an_upgrade,
         deleting::a_namespace_goes_while_the_operator_is_down,
         deleting::a_namespace_goes_while_the_vendor_hangs,
+        outputs::kubectl_prints_what_the_page_about_it_shows,
         crowd::two_hundred_tokens_are_kept,
     ]
 }
