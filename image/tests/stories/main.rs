@@ -3,6 +3,7 @@
 
 mod archive;
 mod containerfile;
+mod materials;
 mod program;
 mod released;
 mod resolving;
