@@ -66,8 +66,6 @@ impl Installation {
         // Established, and known to the garbage collector.
         cluster.crd(&repository().join("crds")).await.unwrap();
         let environment = helm::environment(&helm::objects(&values).await);
-        // Until the operator elects a leader.
-        let environment = environment.into_iter().filter(|(name, _)| name != "APITOKEN_LEADER_ELECT").collect();
         let installed = Self { cluster, kubeconfig: cluster.dir().join("operator-account.kubeconfig"), environment };
         installed.write_kubeconfig().await;
         installed

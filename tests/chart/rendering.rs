@@ -156,10 +156,15 @@ async fn the_sample_rights_are_those_of_the_chart() {
         let found = of_kind(objects, kind).into_iter().find(|role| role["metadata"]["name"] == name).cloned();
         found.unwrap_or_else(|| panic!("no {kind} {name}"))
     };
-    let of = |kind: &str, sample_name: &str, name: &str| {
-        assert_eq!(rules(&named(&sample, kind, sample_name)), rules(&named(&objects, kind, name)), "{kind} {name}");
-    };
-    of("ClusterRole", "apitoken-operator", "apitoken-operator");
+    let whole = "apitoken-operator";
+    assert_eq!(rules(&named(&sample, "ClusterRole", whole)), rules(&named(&objects, "ClusterRole", whole)));
+    let of_people = |name: &str| rules(&named(&objects, "ClusterRole", name));
+    let tenant = &of_people("apitoken-operator-view") | &of_people("apitoken-operator-edit");
+    assert_eq!(rules(&named(&sample, "ClusterRole", "apitoken-tenant")), tenant);
+    // Who may write all Secrets may write the key.
+    let key = ["/secrets/ create", "/secrets/apitoken-operator-key get"].map(str::to_owned);
+    let election = rules(&named(&sample, "ClusterRole", "apitoken-operator-election"));
+    assert_eq!(rules(&named(&objects, "Role", "apitoken-operator-self")), &election | &key.into());
 }
 
 /// `group/resource/name verb`, one by one, so that only what is granted counts and not how it is grouped.

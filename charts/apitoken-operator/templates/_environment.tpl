@@ -11,6 +11,14 @@
   value: {{ include "apitoken-operator.clusterProviders" . | quote }}
 - name: APITOKEN_LEADER_ELECT
   value: {{ $values.leaderElect | quote }}
+- name: APITOKEN_LEADER_ELECT_RESOURCE_NAME
+  value: {{ $values.leaderElectResourceName | quote }}
+- name: APITOKEN_LEADER_ELECT_LEASE_DURATION
+  value: {{ $values.leaderElectLeaseDuration | quote }}
+- name: APITOKEN_LEADER_ELECT_RENEW_DEADLINE
+  value: {{ $values.leaderElectRenewDeadline | quote }}
+- name: APITOKEN_LEADER_ELECT_RETRY_PERIOD
+  value: {{ $values.leaderElectRetryPeriod | quote }}
 - name: APITOKEN_PRESETS
   value: {{ $values.presets | quote }}
 {{- with $values.allowProviderCidr }}

@@ -59,7 +59,7 @@
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [apitoken-operator]
+  resourceNames: [{{ .Values.leaderElectResourceName }}]
   verbs: [get, update]
 {{- end }}
 {{- end }}
