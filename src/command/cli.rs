@@ -27,7 +27,8 @@ pub enum Action {
     /// Run the operator against the cluster of KUBECONFIG or, in a pod, its own
     ///
     /// Every flag has an environment variable; the flag wins, and a variable that is empty counts as not set.
-    /// Exit codes: 0 after SIGTERM or SIGINT, 1 for what went wrong, 2 for a wrong flag.
+    /// Exit codes: 0 after SIGTERM or SIGINT (a second one ends it at once, with 1), 1 for what went wrong and when
+    /// leadership is lost, 2 for a wrong flag.
     Run(Box<RunArgs>),
     /// Print the CustomResourceDefinitions as YAML: apitoken-operator crd | kubectl apply --server-side -f -
     Crd,

@@ -196,12 +196,19 @@ fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context(what)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(what)?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let mut told = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        told().await;
         tracing::info!("told to stop");
         stopping.cancel();
+        // Passes in flight can take minutes, and what a crash leaves behind is mended at the next start.
+        told().await;
+        tracing::warn!("told to stop again: ending at once, without the passes in flight");
+        std::process::exit(1);
     });
     Ok(())
 }

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use http::Method;
 use testbed::{
+    api_proxy::{ApiProxy, When},
     operator::OperatorProcess,
+    users::User,
     vendors::{Exchange, Operation},
 };
 
@@ -143,34 +146,41 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
 #[tokio::test]
 async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and_ends() {
     let company = Company::new().await;
-    let (leader, other) = company.two_replicas().await;
+    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
+    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
+    let leader = company.replica_by(kubeconfig).await;
+    leads(&leader).await;
+    let other = company.replica().await;
     company.renewing("infra").await;
-    company.next_refresh("infra").await;
+    let refreshed = |line: &str| line.contains("\"operation\":\"refresh\"");
+    leader.wait_for_log(refreshed, PATIENCE).await.expect("a refresh is done");
     leader.suspend().expect("it is stopped");
+    let frozen_at = leader.logs().len();
     leads(&other).await;
     // What the frozen leader has to do is due when it wakes up, and done already.
     company.next_refresh("infra").await;
-    let mark = company.world.mark();
+    let asked = proxy.hold(When::Before, |_| true);
     leader.resume().expect("it goes on");
     ends_as_one_who_lost(&leader).await;
-    let lines = leader.logs();
-    let woken = lines.iter().position(|line| line.contains("leadership lost")).expect("just seen");
-    assert!(
-        !lines[woken..].iter().any(|line| line.contains("pass done") || line.contains("provider failed")),
-        "{lines:#?}"
-    );
-    let holder = company.lease().await.holder_identity.expect("a holder");
-    assert!(other.logs().iter().any(|line| line.contains(&holder) && line.contains("leading")), "{holder}");
+    let written: Vec<_> = asked.met().into_iter().filter(|request| request.method != Method::GET).collect();
+    assert!(written.is_empty(), "{written:#?}");
+    assert!(!leader.logs()[frozen_at..].iter().any(|line| line.contains("provider failed")), "{:#?}", leader.logs());
     company.next_refresh("infra").await;
     company.spent(1);
-    refused_nothing(&company, mark);
 }
 
-/// The two writers never met: no write was refused for its version, whoever made it.
-fn refused_nothing(company: &Company, mark: testbed::audit::Mark) {
-    let events = company.world.asked_by_operator(&mark);
-    let conflicts: Vec<_> = events.iter().filter(|event| event.code == 409 && event.resource != "leases").collect();
-    assert!(conflicts.is_empty(), "{conflicts:#?}");
+#[tokio::test]
+async fn credentials_that_one_leader_was_refused_are_not_tried_again_by_the_next() {
+    let company = Company::new().await;
+    company.virtana.set_password("client", "changed");
+    let (leader, other) = company.two_replicas().await;
+    company.token("infra-0", 95).await;
+    company.world.not_ready("infra-0", "CredentialsRejected").await;
+    assert_eq!(leader.terminate().await.expect("it ends").code(), Some(0));
+    leads(&other).await;
+    company.token("infra-1", 95).await;
+    company.world.not_ready("infra-1", "CredentialsRejected").await;
+    assert_eq!(company.virtana.logins().len(), 1);
 }
 
 fn is_on_its_way(all: &[Exchange]) -> bool {

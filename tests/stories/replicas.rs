@@ -79,17 +79,18 @@ impl Company {
 
     /// An ApiToken that is renewed after six seconds at the latest, and whose token lives a minute.
     pub async fn renewing(&self, name: &str) {
-        self.renewed_at(name, 10).await;
+        self.token(name, 10).await;
         self.world.ready(name).await;
     }
 
     /// An ApiToken that is not renewed within a story.
     pub async fn resting(&self, name: &str) {
-        self.renewed_at(name, 95).await;
+        self.token(name, 95).await;
         self.world.ready(name).await;
     }
 
-    async fn renewed_at(&self, name: &str, percent: i32) {
+    /// An ApiToken that is renewed at so much of its lifetime.
+    pub async fn token(&self, name: &str, percent: i32) {
         let spec = json!({
             "providerRef": { "name": self.provider },
             "credentialsRef": { "name": "login" },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apitoken_operator::api::http;
 use serde_json::json;
-use testbed::vendors::{Exchange, Operation, Palette};
+use testbed::vendors::{Exchange, Fault, On, Operation, Palette};
 
 use crate::world::{PATIENCE, World, ready};
 
@@ -67,4 +67,22 @@ async fn told_to_stop_during(operation: Operation) {
         .await;
     assert_eq!(palette.history().len(), asked, "the provider was asked again for what it had given");
     palette.assert_no_protocol_errors();
+}
+
+#[tokio::test]
+async fn whoever_does_not_want_to_wait_for_a_request_in_flight_tells_it_to_stop_twice() {
+    let world = World::new().await;
+    let palette = Palette::start(&world.ca).expect("Palette");
+    palette.add_account("ops@example.com", "correct");
+    palette.fail_always(On::Both, Fault::Hang);
+    world.credentials("login", &[("emailId", "ops@example.com"), ("password", "correct")]).await;
+    let provider = world.preset("Palette", &palette.base_url()).await;
+    world.token("clusters", &provider, "login").await;
+    palette.wait_for("the request is in flight", PATIENCE, in_flight(Operation::Login)).await;
+    world.operator().tell_to_stop().expect("told");
+    let waits = |line: &str| line.contains("passes in flight are finished");
+    world.operator().wait_for_log(waits, PATIENCE).await.expect("it waits for the request");
+    world.operator().tell_to_stop().expect("told again");
+    assert_eq!(world.operator().wait(PATIENCE).await.expect("it ends").code(), Some(1));
+    assert!(palette.logins().iter().all(|login| login.status.is_none()), "the request was answered after all");
 }

@@ -97,9 +97,10 @@ impl Elector {
     pub async fn run(mut self, stop: CancellationToken) {
         tracing::info!(identity = self.identity, lease = %self.access, "taking part in the leader election");
         let Some(written) = stop.run_until_cancelled(self.acquire()).await else { return };
-        match self.claimant.renew(written.sent, self.timing.renew) {
-            true => self.lead(written, &stop).await,
-            false => self.lose("the Lease was taken too late"),
+        if self.claimant.renew(written.sent, self.timing.renew) {
+            self.lead(written, &stop).await;
+        } else {
+            self.lose("the Lease was taken too late");
         }
         self.metrics.leads(false);
     }

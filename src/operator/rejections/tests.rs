@@ -84,3 +84,14 @@ fn what_nobody_has_renewed_for_a_week_is_forgotten() {
     rejections.remember(&other(3600 + week), &key("b"));
     assert!(rejections.of(ORIGIN, "values", &key("a")).is_none());
 }
+
+#[test]
+fn a_record_that_is_read_counts_unless_the_credentials_were_accepted_since_it_was_written() {
+    let rejections = Rejections::default();
+    let read = record(FailureClass::Rejected, 100);
+    rejections.recall(&read, &key("a"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("a")).unwrap().message, "refused at 100");
+    assert_eq!(rejections.accept(ORIGIN, "values"), BTreeSet::from([key("a")]));
+    rejections.recall(&read, &key("b"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("b")), None);
+}

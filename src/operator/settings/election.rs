@@ -101,10 +101,10 @@ mod tests {
         election: ElectionArgs,
     }
 
-    fn timing(lease: &str, renew: &str, retry: &str) -> Result<Timing, InvalidTiming> {
+    fn args(lease: &str, renew: &str, retry: &str) -> ElectionArgs {
         let flags = [("lease-duration", lease), ("renew-deadline", renew), ("retry-period", retry)];
         let flags = flags.map(|(name, value)| format!("--leader-elect-{name}={value}"));
-        Flags::try_parse_from(std::iter::once("run".to_owned()).chain(flags)).unwrap().election.timing()
+        Flags::try_parse_from(std::iter::once("run".to_owned()).chain(flags)).unwrap().election
     }
 
     #[test]
@@ -123,8 +123,10 @@ mod tests {
             ("15s", "10s", "9s", InvalidTiming::Retry),
             ("15s", "10s", "0s", InvalidTiming::Retry),
         ] {
-            assert_eq!(timing(lease, renew, retry), Err(problem), "{lease} {renew} {retry}");
+            assert_eq!(args(lease, renew, retry).timing(), Err(problem), "{lease} {renew} {retry}");
         }
-        assert!(timing("300s", "10s", "8s").is_ok() && timing("3s", "2s", "1s").is_ok());
+        for (lease, renew, retry) in [("300s", "10s", "8s"), ("3s", "2s", "1s")] {
+            assert!(args(lease, renew, retry).timing().is_ok(), "{lease} {renew} {retry}");
+        }
     }
 }
