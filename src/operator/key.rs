@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Client, api::PostParams};
 
-use super::cluster;
+use super::cluster::{self, DEADLINE};
 use crate::{
     api::names::{FIELD_MANAGER, KEY_SECRET},
     provider::values::FingerprintKey,
@@ -47,27 +47,33 @@ pub async fn obtain(client: &Client, namespace: &str) -> Result<FingerprintKey, 
         ..Secret::default()
     };
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    match secrets.create(&params, &secret).await {
+    match in_time(secrets.create(&params, &secret)).await.map_err(|late| api_error("create", namespace, late))? {
         Ok(_) => Ok(FingerprintKey::new(&bytes)),
         // Another replica was first: its key counts.
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             read(&secrets, namespace).await?.ok_or_else(|| KeyError::Malformed(namespace.to_owned()))
         }
-        Err(error) => Err(api_error("create", namespace, &error)),
+        Err(error) => Err(api_error("create", namespace, cluster::problem(&error))),
     }
 }
 
 async fn read(secrets: &Api<Secret>, namespace: &str) -> Result<Option<FingerprintKey>, KeyError> {
-    let secret = match secrets.get(KEY_SECRET).await {
+    let found = in_time(secrets.get(KEY_SECRET)).await.map_err(|late| api_error("get", namespace, late))?;
+    let secret = match found {
         Ok(secret) => secret,
         Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
-        Err(error) => return Err(api_error("get", namespace, &error)),
+        Err(error) => return Err(api_error("get", namespace, cluster::problem(&error))),
     };
     let bytes = secret.data.and_then(|mut data| data.remove(DATA_KEY)).map(|bytes| bytes.0);
     let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
     bytes.map(|bytes| Some(FingerprintKey::new(&bytes))).ok_or_else(|| KeyError::Malformed(namespace.to_owned()))
 }
 
-fn api_error(verb: &'static str, namespace: &str, error: &kube::Error) -> KeyError {
-    KeyError::Api { verb, namespace: namespace.to_owned(), problem: cluster::problem(error) }
+async fn in_time<T>(call: impl Future<Output = T>) -> Result<T, String> {
+    let late = |_| format!("no answer within {} s", DEADLINE.as_secs());
+    tokio::time::timeout(DEADLINE, call).await.map_err(late)
+}
+
+fn api_error(verb: &'static str, namespace: &str, problem: String) -> KeyError {
+    KeyError::Api { verb, namespace: namespace.to_owned(), problem }
 }

@@ -2,7 +2,11 @@
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use testbed::eventually::await_until;
+use testbed::{
+    eventually::await_until,
+    operator::{OperatorOptions, OperatorProcess},
+    users::User,
+};
 
 use crate::{
     replicas::{Company, LEASE, ends_as_one_who_lost, leads},
@@ -59,13 +63,38 @@ async fn a_lease_that_is_annotated_or_asked_to_last_for_ever_stays_its_leaders()
 }
 
 #[tokio::test]
-async fn an_operator_that_may_not_read_the_lease_says_which_right_is_missing() {
-    let mut company = Company::new().await;
-    company.world.flags.push("--leader-elect-resource-name=another".to_owned());
-    let replica = testbed::operator::OperatorProcess::start(&company.world.operator_options()).expect("it starts");
-    assert_eq!(replica.wait(PATIENCE).await.expect("it ends by itself").code(), Some(1));
-    let said = replica.logs().join("\n");
-    for fragment in ["cannot get Lease", "/another", "get, create and update on leases", "examples/rbac.yaml"] {
-        assert!(said.contains(fragment), "{fragment:?} is missing in: {said}");
+async fn an_operator_that_lacks_a_right_on_the_lease_says_which_before_it_is_ready() {
+    let company = Company::new().await;
+    for (verb, granted) in [("get", &[][..]), ("create", &["get", "update"]), ("update", &["get", "create"])] {
+        let user = User::Named(format!("{}-no-{verb}", company.world.namespace));
+        company.world.cluster.bind(&user, "apitoken-operator").await.expect("its rights");
+        company.grant(&user, granted).await;
+        let kubeconfig = company.world.cluster.kubeconfig(&user).expect("a kubeconfig");
+        let options = OperatorOptions { kubeconfig, ..company.world.operator_options() };
+        let replica = OperatorProcess::start(&options).expect("it starts");
+        assert_eq!(replica.wait(PATIENCE).await.expect("it ends by itself").code(), Some(1));
+        let said = replica.logs().join("\n");
+        let denied = format!("cannot {verb} Lease {}/{LEASE}", company.world.namespace);
+        for fragment in [&denied, "grant get, create and update on leases", "examples/rbac.yaml"] {
+            assert!(said.contains(fragment), "{fragment:?} is missing in: {said}");
+        }
+    }
+}
+
+impl Company {
+    async fn grant(&self, user: &User, verbs: &[&str]) {
+        let (name, namespace, group) = (user.name(), &self.world.namespace, "rbac.authorization.k8s.io");
+        let rules = json!([{ "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs }]);
+        let rules = if verbs.is_empty() { json!([]) } else { rules };
+        let metadata = json!({ "name": name, "namespace": namespace });
+        let role = json!({ "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules });
+        let binding = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": { "apiGroup": group, "kind": "Role", "name": name },
+            "subjects": [{ "apiGroup": group, "kind": "User", "name": name }],
+        });
+        for object in [role, binding] {
+            self.world.cluster.apply(&User::Admin, &object.to_string()).await.expect("it is granted");
+        }
     }
 }

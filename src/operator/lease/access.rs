@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Client, api::PostParams};
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::{
     api::names::FIELD_MANAGER,
@@ -32,7 +32,6 @@ pub enum Refusal {
     Missing,
     /// Somebody else wrote first.
     Raced,
-    Forbidden(String),
     /// Nobody knows whether it was written.
     Failed(String),
 }
@@ -41,6 +40,28 @@ impl Access {
     pub fn new(client: &Client, namespace: &str, name: &str, deadline: Duration, metrics: Arc<Metrics>) -> Self {
         let leases = Api::namespaced(client.clone(), namespace);
         Self { leases, namespace: namespace.to_owned(), name: name.to_owned(), deadline, metrics }
+    }
+
+    /// Whether all of this may be done, which is asked with dry runs.
+    ///
+    /// # Errors
+    /// What is forbidden. Any other trouble may pass.
+    pub async fn permitted(&self) -> Result<(), String> {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+        let lease = Lease { metadata, spec: None };
+        self.judge("get", timeout(self.deadline, self.leases.get(&self.name)).await)?;
+        self.judge("create", timeout(self.deadline, self.leases.create(&dry, &lease)).await)?;
+        self.judge("update", timeout(self.deadline, self.leases.replace(&self.name, &dry, &lease)).await)
+    }
+
+    fn judge(&self, verb: &'static str, answer: Result<kube::Result<Lease>, Elapsed>) -> Result<(), String> {
+        match answer {
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
+                Err(format!("cannot {verb} Lease {self}: {}", cluster::problem(&kube::Error::Api(status))))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub async fn get(&self) -> Result<Lease, Refusal> {
@@ -70,13 +91,8 @@ impl Access {
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => ("not_found", Err(Refusal::Missing)),
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => ("conflict", Err(Refusal::Raced)),
             Ok(Err(error)) => {
-                let forbidden = matches!(&error, kube::Error::Api(status) if status.code == 403);
                 let problem = format!("cannot {verb} Lease {self}: {}", cluster::problem(&error));
-                if forbidden {
-                    ("forbidden", Err(Refusal::Forbidden(problem)))
-                } else {
-                    ("failed", Err(Refusal::Failed(problem)))
-                }
+                ("failed", Err(Refusal::Failed(problem)))
             }
             Err(_) => {
                 let problem = format!("cannot {verb} Lease {self}: no answer within {:?}", self.deadline);

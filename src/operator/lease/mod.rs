@@ -75,7 +75,7 @@ impl Elector {
     /// A candidate for the Lease in the operator's namespace.
     ///
     /// # Errors
-    /// When the Lease may not be read, or the times do not fit together.
+    /// When the Lease may not be read or written, or the times do not fit together.
     pub async fn new(
         client: &Client,
         namespace: &str,
@@ -87,9 +87,7 @@ impl Elector {
         // Time for a second attempt while the claim lasts.
         let deadline = timing.renew / 2;
         let access = Access::new(client, namespace, &args.leader_elect_resource_name, deadline, metrics.clone());
-        if let Err(Refusal::Forbidden(problem)) = access.get().await {
-            return Err(ElectionError::Forbidden(problem));
-        }
+        access.permitted().await.map_err(ElectionError::Forbidden)?;
         Ok(Self { access, identity: identity(), timing, claimant, metrics, told: Told::default(), pauses: 0 })
     }
 
@@ -112,7 +110,7 @@ impl Elector {
                 Ok(Ok(written)) => return written,
                 Ok(Err(rest)) => rest,
                 Err(Refusal::Missing | Refusal::Raced) => Duration::ZERO,
-                Err(Refusal::Forbidden(problem) | Refusal::Failed(problem)) => {
+                Err(Refusal::Failed(problem)) => {
                     self.tell_problem(&problem);
                     Duration::MAX
                 }
@@ -173,14 +171,14 @@ impl Elector {
         match self.access.write(Some(lease), self.held(lease.spec.as_ref())).await {
             Ok(lease) => return Ok(Written { lease, sent }),
             Err(Refusal::Missing | Refusal::Raced) => {}
-            Err(Refusal::Forbidden(problem) | Refusal::Failed(problem)) => return Err(Setback::Failed(problem)),
+            Err(Refusal::Failed(problem)) => return Err(Setback::Failed(problem)),
         }
         let ours = lease.spec.clone().unwrap_or_default();
         let found = match self.access.get().await {
             Ok(found) => found,
             Err(Refusal::Missing) => return Err(Setback::Over("somebody has deleted the Lease".to_owned())),
             Err(Refusal::Raced) => return Err(Setback::Failed("the Lease is contended".to_owned())),
-            Err(Refusal::Forbidden(problem) | Refusal::Failed(problem)) => return Err(Setback::Failed(problem)),
+            Err(Refusal::Failed(problem)) => return Err(Setback::Failed(problem)),
         };
         let spec = found.spec.clone().unwrap_or_default();
         if !goes_on(&ours, &spec, &self.identity) {
@@ -191,7 +189,7 @@ impl Elector {
         match self.access.write(Some(&found), self.held(Some(&spec))).await {
             Ok(lease) => Ok(Written { lease, sent }),
             Err(Refusal::Missing | Refusal::Raced) => Err(Setback::Failed("the Lease is contended".to_owned())),
-            Err(Refusal::Forbidden(problem) | Refusal::Failed(problem)) => Err(Setback::Failed(problem)),
+            Err(Refusal::Failed(problem)) => Err(Setback::Failed(problem)),
         }
     }
 
