@@ -31,9 +31,9 @@ const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How long answers that were already obtained may still be stored when the operator stops or has lost its leadership.
 const STORE_WITHIN: Duration = Duration::from_secs(60);
-/// Longest wait when the operator stops: the longest timeout that a provider may have, and the store of its answer. A
+/// Longest wait when the operator stops: the longest timeout that a provider may have, and a while to store its answer. A
 /// pod needs a grace period of a little more.
-const FINISH_WITHIN: Duration = Duration::from_secs(5 * 60).saturating_add(STORE_WITHIN);
+const FINISH_WITHIN: Duration = Duration::from_secs(5 * 60 + 20);
 /// Between attempts to store what is unsaved while the operator stops.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for the labels of namespaces at the start.

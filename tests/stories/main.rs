@@ -36,4 +36,3 @@ mod tenant;
 mod tenovos;
 mod two_writers;
 mod virtana;
-
