@@ -7,20 +7,17 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use k8s_openapi::jiff::Timestamp;
 
 use super::{
     Operator, act,
     cluster::{ApiError, Urgency},
+    failure_record::{blank_record, record_of},
     pass::Pass,
     route::Route,
     unsaved::Answer as Unsaved,
 };
 use crate::{
-    api::{
-        http::{FailureClass, Operation},
-        reasons,
-    },
+    api::http::{FailureClass, Operation},
     provider::{
         grant::{Failure, Grant},
         interpret::interpret,
@@ -30,8 +27,8 @@ use crate::{
     token::{
         decide::Call,
         facts::{FailureRecord, Intent, SeenCredentials},
-        observation::{CredentialsView, Rejection},
-        schedule::{self, Attempt},
+        observation::Rejection,
+        schedule,
         session::{Circumstances, Session},
     },
 };
@@ -255,89 +252,6 @@ fn note_success(
     if let (Operation::Login, Some(credentials)) = (operation, credentials) {
         let origin = route.view.definition.origin().to_string();
         operator.wake_tokens(operator.rejections.accept(&origin, &credentials.fingerprint));
-    }
-}
-
-fn record_of(
-    operator: &Operator,
-    pass: &Pass,
-    route: &Route,
-    operation: Operation,
-    failure: &Failure,
-) -> FailureRecord {
-    // The API server keeps whole seconds; a fraction would make every comparison with it fail.
-    let now = schedule::whole_seconds(operator.now());
-    let blank = blank_record(pass, route);
-    let facts = pass.seen.facts();
-    let same = |old: &&FailureRecord| {
-        old.class == failure.class && old.credentials_fingerprint == blank.credentials_fingerprint
-    };
-    let before = facts.and_then(|facts| facts.failure(operation)).filter(same).map_or(0, |old| old.count);
-    let before = pass.seen.rejection.as_ref().map_or(before, |rejection| before.max(rejection.count));
-    let count = before.saturating_add(1);
-    if failure.class == FailureClass::RateLimited {
-        let credential = blank.credentials_fingerprint.as_deref().unwrap_or(&pass.token.uid);
-        operator.gate.rate_limited(&route.key.to_string(), credential, failure.retry_after);
-    }
-    let attempt = Attempt {
-        class: failure.class,
-        count,
-        now,
-        expires_at: facts.and_then(|facts| facts.issued.as_ref()).map(|issued| issued.expires_at),
-        retry_after: failure.retry_after.map(|wait| wait.as_secs()),
-        uid: &pass.token.uid,
-    };
-    FailureRecord {
-        class: failure.class,
-        count,
-        at: now,
-        next_at: schedule::next_attempt(&attempt),
-        reason: reason_of(failure.class).to_owned(),
-        message: explained(pass, failure),
-        ..blank
-    }
-}
-
-/// The failure in words, with the remedy, and the commonest mistake if it may have been made.
-fn explained(pass: &Pass, failure: &Failure) -> String {
-    let mut message = match &failure.reason {
-        Some(reason) => format!("{reason}: {}", failure.message),
-        None => failure.message.clone(),
-    };
-    if failure.class == FailureClass::Rejected {
-        // No name: other ApiTokens with the same values in other Secrets are told the same.
-        message.push_str("; correct the values in the credentials Secret, which are then tried at once");
-    }
-    let CredentialsView::There { untrimmed, .. } = &pass.seen.credentials else { return message };
-    if !untrimmed.is_empty() && matches!(failure.class, FailureClass::Rejected | FailureClass::Misconfigured) {
-        message.push_str("; note that the value of ");
-        message.push_str(&untrimmed.join(", "));
-        message.push_str(" ends in white space, such as the newline that echo adds");
-    }
-    message
-}
-
-fn blank_record(pass: &Pass, route: &Route) -> FailureRecord {
-    FailureRecord {
-        class: FailureClass::Transient,
-        count: 0,
-        at: Timestamp::UNIX_EPOCH,
-        next_at: Timestamp::UNIX_EPOCH,
-        reason: String::new(),
-        message: String::new(),
-        provider_fingerprint: route.view.fingerprint.clone(),
-        credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
-        origin: route.view.definition.origin().to_string(),
-        spec_mark: pass.seen.token.spec_mark.clone(),
-    }
-}
-
-const fn reason_of(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Rejected => reasons::CREDENTIALS_REJECTED,
-        FailureClass::RateLimited => reasons::RATE_LIMITED,
-        FailureClass::Misconfigured => reasons::RESPONSE_INVALID,
-        FailureClass::Transient | FailureClass::SessionOver => reasons::PROVIDER_UNAVAILABLE,
     }
 }
 

@@ -54,6 +54,8 @@ pub mod pass_error;
 pub mod act;
 /// Writes: the output.
 pub mod project;
+/// What is remembered of a failed attempt.
+pub mod failure_record;
 /// One request to a provider.
 pub mod exchange;
 /// A whole pass over one ApiToken.
