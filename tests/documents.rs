@@ -1,30 +1,16 @@
-//! What people copy from the documentation: every manifest is one that the API server takes, every metric is served,
-//! every link leads somewhere.
+//! What people copy from the documentation: every manifest is one that the API server takes, every link leads
+//! somewhere.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it cannot go on with")]
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
-use apitoken_operator::{
-    api::{ClusterTokenProvider, http::Operation},
-    operator::metrics::{Inventory, Metrics, Sample},
-    provider::validate,
-};
+use apitoken_operator::{api::ClusterTokenProvider, provider::validate};
 use serde_json::Value;
 use testbed::{control_plane::ControlPlane, users::User};
 use tokio::io::AsyncWriteExt;
-
-#[derive(Debug)]
-struct NoTokens;
-
-impl Inventory for NoTokens {
-    fn visit(&self, _: &mut dyn FnMut(Sample<'_>)) {}
-}
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -151,27 +137,6 @@ fn every_sample_token_finds_its_labelled_credentials_in_the_same_file() {
             assert!(secrets.contains(&wanted), "{}: no credentials {wanted}", path.display());
         }
     }
-}
-
-#[test]
-fn the_table_of_metrics_holds_the_names_and_types_that_are_served_and_no_others() {
-    let metrics = Metrics::new(Arc::new(NoTokens), true);
-    metrics.provider_request("p", Operation::Login, Ok(()), Duration::ZERO);
-    metrics.reconciled("idle", Duration::ZERO);
-    metrics.api_request("get", "secrets", "ok");
-    metrics.watch_failed("secrets");
-    metrics.gate_waiting("p", 0);
-    metrics.clock_offset("p", 0.0);
-    let text = metrics.encode();
-    let served: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned).collect();
-    let operations = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
-    let rows = operations.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| `")?.split(" | ");
-        let name = cells.next()?.trim_end_matches('`');
-        let known = name.starts_with("apitoken_") || name.starts_with("process_");
-        known.then(|| format!("{name} {}", cells.next().unwrap()))
-    });
-    assert_eq!(rows.collect::<BTreeSet<_>>(), served);
 }
 
 #[test]
