@@ -3,13 +3,17 @@
 use anyhow::Result;
 
 use super::COREDNS;
-use crate::{control_plane::ControlPlane, users::User};
+use crate::{control_plane::ControlPlane, kubectl::run, users::User};
 
 /// The address that pods ask.
 pub(super) const SERVICE: &str = "10.96.0.10";
 
+/// Returns when it answers.
 pub(super) async fn install(control_plane: &ControlPlane) -> Result<()> {
-    control_plane.apply(&User::Admin, &manifests()).await.map(drop)
+    control_plane.apply(&User::Admin, &manifests()).await?;
+    let mut kubectl = control_plane.kubectl(&User::Admin)?;
+    kubectl.args(["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s"]);
+    run(kubectl, "").await.map(drop)
 }
 
 fn manifests() -> String {
