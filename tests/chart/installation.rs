@@ -28,6 +28,8 @@ pub struct Installation {
     pub cluster: &'static ControlPlane,
     /// As the operator's ServiceAccount.
     pub kubeconfig: PathBuf,
+    /// Its name, as the audit log has it.
+    pub account: String,
     environment: Vec<(String, String)>,
 }
 
@@ -53,27 +55,54 @@ impl Installation {
         INSTALLED.get_or_init(install).await
     }
 
+    /// A second release on the same control plane, for one more namespace; it reads ClusterTokenProviders.
+    pub async fn of_neighbours() -> &'static Self {
+        static INSTALLED: OnceCell<Installation> = OnceCell::const_new();
+        let cluster = Self::in_namespace_mode().await.cluster;
+        let install = async || {
+            for namespace in ["neighbours", "media"] {
+                namespace_exists(cluster, namespace).await;
+            }
+            let values = ["namespaces={media}", "crds.enabled=false", "fullnameOverride=neighbours"];
+            Self::release(cluster, "neighbours", "neighbours", &values).await
+        };
+        INSTALLED.get_or_init(install).await
+    }
+
     async fn on(cluster: &'static ControlPlane, values: &[&str]) -> Self {
         for namespace in [NAMESPACE].iter().chain(&SERVED) {
-            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-            cluster.apply(&User::Admin, &namespace.to_string()).await.unwrap();
+            namespace_exists(cluster, namespace).await;
         }
-        let values = [values, &["allowProviderCidr={127.0.0.0/8}"]].concat();
-        let chart = chart();
-        let mut args = vec!["install", RELEASE, chart.to_str().unwrap(), "--namespace", NAMESPACE];
-        args.extend(values.iter().flat_map(|value| ["--set", *value]));
-        helm::helm(Some(cluster), &args).await.unwrap();
+        let installed = Self::release(cluster, RELEASE, NAMESPACE, values).await;
         // Established, and known to the garbage collector.
         cluster.crd(&repository().join("crds")).await.unwrap();
-        let environment = helm::environment(&helm::objects(&values).await);
-        let installed = Self { cluster, kubeconfig: cluster.dir().join("operator-account.kubeconfig"), environment };
-        installed.write_kubeconfig().await;
+        installed
+    }
+
+    /// `name` is the release's and, by the values, that of its account.
+    async fn release(
+        cluster: &'static ControlPlane,
+        name: &'static str,
+        namespace: &'static str,
+        values: &[&str],
+    ) -> Self {
+        let values = [values, &["allowProviderCidr={127.0.0.0/8}"]].concat();
+        let chart = chart();
+        let mut args = vec!["install", name, chart.to_str().unwrap(), "--namespace", namespace];
+        args.extend(values.iter().flat_map(|value| ["--set", *value]));
+        helm::helm(Some(cluster), &args).await.unwrap();
+        args[0] = "template";
+        let environment = helm::environment(&helm::parsed(&helm::helm(None, &args).await.unwrap()));
+        let account = format!("system:serviceaccount:{namespace}:{name}");
+        let kubeconfig = cluster.dir().join(format!("{name}-account.kubeconfig"));
+        let installed = Self { cluster, kubeconfig, account, environment };
+        installed.write_kubeconfig(name, namespace).await;
         installed
     }
 
     /// With a token of the chart's ServiceAccount.
-    async fn write_kubeconfig(&self) {
-        let args = ["create", "token", RELEASE, "--namespace", NAMESPACE];
+    async fn write_kubeconfig(&self, name: &str, namespace: &str) {
+        let args = ["create", "token", name, "--namespace", namespace];
         let token = self.kubectl(&User::Admin, &args, "").await.unwrap();
         let admin = fs::read_to_string(self.cluster.kubeconfig(&User::Admin).unwrap()).unwrap();
         let mut config: Value = serde_json::from_str(&admin).unwrap();
@@ -121,4 +150,9 @@ impl Installation {
     pub async fn apply(&self, object: &Value) {
         self.cluster.apply(&User::Admin, &object.to_string()).await.unwrap();
     }
+}
+
+async fn namespace_exists(cluster: &ControlPlane, name: &str) {
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    cluster.apply(&User::Admin, &namespace.to_string()).await.unwrap();
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Sets of values that people have.
-const MATRIX: [&[&str]; 14] = [
+const MATRIX: [&[&str]; 15] = [
     &[],
     &["crds.keep=false"],
     &["replicas=1", "leaderElect=false", "podDisruptionBudget.enabled=false"],
@@ -25,6 +25,7 @@ const MATRIX: [&[&str]; 14] = [
     &["fullnameOverride=tokens", "commonLabels.team=platform", "podLabels.a=b", "podAnnotations.c=d"],
     &["serviceAccount.create=false", "serviceAccount.name=default", "rbac.create=false", "rbac.userRoles=false"],
     &["networkPolicy.enabled=false", "admissionPolicies.enabled=false"],
+    &["listenTls=instruments", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &[
         "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
         "networkPolicy.dnsTo[0].ipBlock.cidr=169.254.20.10/32",
@@ -169,10 +170,10 @@ async fn the_sample_rights_are_those_of_the_chart() {
 
 /// `group/resource/name verb`, one by one, so that only what is granted counts and not how it is grouped.
 fn single_rights(rule: &Value) -> Vec<String> {
+    // Without names it is all of them.
     let list = |key: &str| -> Vec<String> {
-        rule[key]
-            .as_array()
-            .map_or(vec![String::new()], |all| all.iter().map(|one| one.as_str().unwrap().to_owned()).collect())
+        let listed = rule[key].as_array().cloned().unwrap_or_else(|| vec![json!("")]);
+        listed.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     };
     let mut rights = Vec::new();
     for group in list("apiGroups") {

@@ -114,6 +114,19 @@ async fn in_namespace_mode_it_has_no_right_on_secrets_in_any_other_namespace() {
     may_not(&operator, "apitoken-system", &[("get", "secrets", ""), ("get update delete", "secrets", "another")]).await;
 }
 
+#[tokio::test]
+async fn in_namespace_mode_the_providers_of_the_cluster_are_read_at_most() {
+    let operator = Installation::of_neighbours().await.client().await;
+    let reads = [("get list watch", "clustertokenproviders.apitoken.dev", ""), ("list watch", "namespaces", "")];
+    may(&operator, "", &reads).await;
+    may(&operator, "media", &ON_TOKENS).await;
+    may_not(&operator, "", &[("patch update", "clustertokenproviders.apitoken.dev/status", "")]).await;
+    for other in ["", "web", "apitoken-system"] {
+        may_not(&operator, other, &[ON_SECRETS]).await;
+        may_not(&operator, other, &ON_TOKENS).await;
+    }
+}
+
 /// A client of somebody who has a built-in role in namespace `web`.
 async fn person(installed: &Installation, role: &str) -> Client {
     let user = User::Named(format!("rights-{role}"));

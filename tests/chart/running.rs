@@ -1,7 +1,7 @@
 //! The operator at work with the rights that the chart gives it, under the chart's admission policies, on an API server
 //! with OwnerReferencesPermissionEnforcement.
 
-use apitoken_operator::api::ApiToken;
+use apitoken_operator::api::{ApiToken, ClusterTokenProvider};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use testbed::{audit::Mark, ca::TestCa, eventually::await_until, vendors::Palette};
 
 use crate::installation::{Installation, PATIENCE};
-
-const ACCOUNT: &str = "system:serviceaccount:apitoken-system:apitoken-operator";
 
 struct Scene {
     installed: &'static Installation,
@@ -42,13 +40,18 @@ impl Scene {
 
     async fn provider(&self, kind: &str) {
         let spec = json!({ "preset": "Palette", "url": self.palette.base_url(), "tls": { "caBundle": self.ca.pem() } });
-        let mut metadata = self.metadata("palette", &json!({}));
+        let mut metadata = self.metadata(&self.provider_name(), &json!({}));
         if kind == "ClusterTokenProvider" {
             metadata.as_object_mut().unwrap().remove("namespace");
         }
         let provider =
             json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
         self.installed.apply(&provider).await;
+    }
+
+    /// One's own, for providers of the cluster too.
+    fn provider_name(&self) -> String {
+        format!("palette-of-{}", self.namespace)
     }
 
     async fn token(&self, name: &str, provider: Value) {
@@ -94,7 +97,8 @@ impl Scene {
     /// What the operator was not allowed, by RBAC or admission.
     fn refused(&self) -> Vec<String> {
         let events = self.installed.cluster.audit().since(&self.begun).unwrap();
-        let refused = events.iter().filter(|event| event.user == ACCOUNT && [401, 403, 422].contains(&event.code));
+        let refused =
+            events.iter().filter(|event| event.user == self.installed.account && [401, 403, 422].contains(&event.code));
         refused.map(|event| format!("{} {} {} {}", event.code, event.verb, event.resource, event.uri)).collect()
     }
 
@@ -132,7 +136,7 @@ async fn in_cluster_mode_the_operator_does_all_its_work_and_is_refused_nothing()
     let scene = Scene::in_namespace(installed, &installed.cluster.namespace("running").await.unwrap()).await;
     scene.provider("ClusterTokenProvider").await;
     let operator = installed.operator().await;
-    scene.life_of("clusters", json!({ "name": "palette" })).await;
+    scene.life_of("clusters", json!({ "name": scene.provider_name() })).await;
     operator.terminate().await.unwrap();
     assert_eq!(scene.refused(), Vec::<String>::new());
     assert_eq!(scene.palette.logins().len(), 1);
@@ -146,10 +150,24 @@ async fn in_namespace_mode_it_does_the_same_with_no_right_outside_and_says_what_
     // A provider of the cluster would be served from elsewhere.
     scene.provider("ClusterTokenProvider").await;
     let operator = installed.operator().await;
-    scene.token("other", json!({ "name": "palette" })).await;
+    scene.token("other", json!({ "name": scene.provider_name() })).await;
     scene.says("other", "False ProviderNotAllowed: ClusterTokenProviders are switched off here").await;
-    scene.life_of("clusters", json!({ "kind": "TokenProvider", "name": "palette" })).await;
+    scene.life_of("clusters", json!({ "kind": "TokenProvider", "name": scene.provider_name() })).await;
     operator.terminate().await.unwrap();
     assert_eq!(scene.refused(), Vec::<String>::new());
     assert_eq!(scene.palette.logins().len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_release_serves_other_namespaces_and_only_reads_the_providers_of_the_cluster() {
+    let neighbours = Installation::of_neighbours().await;
+    let scene = Scene::in_namespace(neighbours, "media").await;
+    scene.provider("ClusterTokenProvider").await;
+    let operator = neighbours.operator().await;
+    scene.life_of("clusters", json!({ "name": scene.provider_name() })).await;
+    operator.terminate().await.unwrap();
+    assert_eq!(scene.refused(), Vec::<String>::new());
+    let providers: Api<ClusterTokenProvider> = Api::all(neighbours.admin());
+    let provider = providers.get(&scene.provider_name()).await.unwrap();
+    assert!(provider.status.is_none_or(|status| status.conditions.is_empty()), "it has no right to write this");
 }

@@ -79,10 +79,9 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* No runAsUser: the image has a number of its own, and OpenShift wants to give one from the namespace's range. */}}
 {{- define "apitoken-operator.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
