@@ -1,6 +1,12 @@
 //! The archive: complete, the same wherever it is made, and nothing in it that a pod should not have.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::SystemTime,
+};
 
 use image::{Image, Reference, rootfs};
 use tar::EntryType;
@@ -8,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     program,
-    unpacked::{Entry, Unpacked},
+    unpacked::{Entry, Unpacked, tar},
 };
 
 fn name() -> Reference {
@@ -71,12 +77,13 @@ fn engines_find_it_under_its_name() {
     assert_eq!(for_docker[0]["Layers"][0], blob(&manifest["layers"][0]["digest"]));
 }
 
-/// Packs with the program of this crate, as a shell of another user would call it.
-fn packed_elsewhere(program: &Path, umask: &str) -> Vec<u8> {
+/// Packs a copy of the program of a time, as a shell of another user would call the tool.
+fn packed_elsewhere(program: &Path, umask: &str, time: SystemTime) -> Vec<u8> {
     let directory = TempDir::new().unwrap();
     let copy = directory.path().join("another-name");
     fs::copy(program, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
+    File::options().write(true).open(&copy).unwrap().set_modified(time).unwrap();
     let script = format!("umask {umask}; exec \"$0\" archive --binary \"$1\" --output out.tar");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_image")]).arg(copy).current_dir(directory.path());
@@ -90,13 +97,11 @@ fn packed_twice_it_is_the_same_byte_for_byte() {
     let directory = TempDir::new().unwrap();
     let program = directory.path().join("program");
     program::build(&program, "+");
-    let first = packed_elsewhere(&program, "077");
-    // The clock of file systems is coarse: the second archive is certainly made at another time.
-    let before = fs::metadata(&program).unwrap().modified().unwrap();
-    while before.elapsed().unwrap().as_millis() < 1100 {
-        std::thread::yield_now();
-    }
-    assert_eq!(first, packed_elsewhere(&program, "000"));
+    let first = packed_elsewhere(&program, "077", SystemTime::now());
+    assert_eq!(first, packed_elsewhere(&program, "000", SystemTime::UNIX_EPOCH));
+    // Two that were made within a second could agree on the time as well.
+    assert!(tar(&first).values().all(|entry| entry.modified == 0 && entry.owner == (0, 0)));
+    assert_eq!(Unpacked::read(&first).config["created"], "1970-01-01T00:00:00Z");
 }
 
 #[test]
