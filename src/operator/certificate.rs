@@ -9,7 +9,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, sign::SingleCertAndKey};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::default_provider,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::tls::{self, Identity, TlsMaterialError};
@@ -109,12 +113,16 @@ impl Files {
 
     fn config(&self, directory: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
         let key = tls::certified_key(&self.chain, &self.key, &directory.display().to_string())?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("invariant: the provider knows TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Arc::new(presenting(key)))
     }
+}
+
+fn presenting(key: CertifiedKey) -> ServerConfig {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("invariant: the provider knows TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
 }

@@ -24,6 +24,7 @@ const MATRIX: [&[&str]; 15] = [
     &["operatorNamespace=shop", "clusterProviders=read"],
     &["fullnameOverride=tokens", "commonLabels.team=platform", "podLabels.a=b", "podAnnotations.c=d"],
     &["serviceAccount.create=false", "serviceAccount.name=default", "rbac.create=false", "rbac.userRoles=false"],
+    &["listenTls=metrics-tls", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &["networkPolicy.enabled=false", "admissionPolicies.enabled=false"],
     &["listenTls=instruments", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &[
