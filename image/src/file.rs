@@ -60,15 +60,21 @@ pub fn write_to(directory: &Path, files: &[File]) -> Result<(), FileError> {
     if occupied {
         return Err(FileError::NotEmpty(directory.to_owned()));
     }
+    // The directory becomes `/`, and engines keep its mode: at 0700 nobody but root could start the program.
+    set_mode(directory, DIRECTORY_MODE).map_err(failed(directory))?;
     for path in directories(files) {
         let path = directory.join(path);
         fs::create_dir(&path).map_err(failed(&path))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(DIRECTORY_MODE)).map_err(failed(&path))?;
+        set_mode(&path, DIRECTORY_MODE).map_err(failed(&path))?;
     }
     for file in files {
         let path = directory.join(&file.path);
         fs::write(&path, &file.content).map_err(failed(&path))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).map_err(failed(&path))?;
+        set_mode(&path, file.mode).map_err(failed(&path))?;
     }
     Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
