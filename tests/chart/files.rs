@@ -149,6 +149,21 @@ fn same_keys(path: &str, value: &Value, schema: &Value) {
     }
 }
 
+#[test]
+fn every_value_that_the_documentation_names_is_one() {
+    let text = fs::read_to_string(repository().join("docs/install.md")).unwrap();
+    let values = values();
+    // `name=value`, in a table or behind --set.
+    let named = text.split(['`', '\'', ' ', '\n']).filter_map(|word| word.split_once('=')).map(|(name, _)| name);
+    let named: BTreeSet<_> =
+        named.filter(|name| !name.is_empty() && !name.starts_with('-') && !name.contains('/')).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for name in named {
+        let pointer = format!("/{}", name.split('[').next().unwrap().replace('.', "/"));
+        assert!(values.pointer(&pointer).is_some(), "docs/install.md names {name}, and values.yaml does not");
+    }
+}
+
 #[tokio::test]
 async fn an_unknown_key_or_a_wrong_value_is_refused_with_its_name() {
     for (value, word) in [

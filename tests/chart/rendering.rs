@@ -96,7 +96,10 @@ async fn whatever_is_set_the_api_server_takes_what_is_rendered_under_the_restric
     let mut refusals = Vec::new();
     for values in MATRIX {
         // The installed one would lend it what is only merged: ports, for example.
-        let rendered = helm::template_of("matrix", values).await.unwrap();
+        // The CRDs are large, and the same in all but the first two.
+        let crds = values.is_empty() || values[0].starts_with("crds.");
+        let crds: &[&str] = if crds { &[] } else { &["crds.enabled=false"] };
+        let rendered = helm::template_of("matrix", &[values, crds].concat()).await.unwrap();
         if let Err(said) = would_be_taken(installed, &rendered).await {
             refusals.push(format!("{values:?}: {said}"));
         }

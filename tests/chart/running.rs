@@ -10,7 +10,10 @@ use kube::{
 use serde_json::{Value, json};
 use testbed::{audit::Mark, ca::TestCa, eventually::await_until, vendors::Palette};
 
-use crate::installation::{Installation, PATIENCE};
+use crate::{
+    helm,
+    installation::{Installation, PATIENCE},
+};
 
 struct Scene {
     installed: &'static Installation,
@@ -170,4 +173,26 @@ async fn a_second_release_serves_other_namespaces_and_only_reads_the_providers_o
     let providers: Api<ClusterTokenProvider> = Api::all(neighbours.admin());
     let provider = providers.get(&scene.provider_name()).await.unwrap();
     assert!(provider.status.is_none_or(|status| status.conditions.is_empty()), "it has no right to write this");
+}
+
+#[tokio::test]
+async fn the_pod_of_helm_test_finds_a_ready_operator_and_says_so_of_no_other() {
+    let installed = Installation::in_cluster_mode().await;
+    let objects = helm::objects(&[]).await;
+    let args = &helm::of_kind(&objects, "Pod")[0]["spec"]["containers"][0]["args"];
+    assert_eq!(*args, json!(["ready", "http://apitoken-operator.apitoken-system.svc:8080/readyz"]));
+    let ask = async |url: String| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_apitoken-operator"));
+        command.args(["ready", &url, "--timeout", "0"]).output().await.unwrap()
+    };
+    let operator = installed.operator().await;
+    let answer = ask(format!("{}/readyz", operator.url())).await;
+    assert!(answer.status.success(), "{answer:?}");
+    let answer = ask(format!("{}/nowhere", operator.url())).await;
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    let url = format!("{}/readyz", operator.url());
+    operator.terminate().await.unwrap();
+    let answer = ask(url).await;
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    assert!(String::from_utf8(answer.stderr).unwrap().contains("refused"));
 }
