@@ -150,6 +150,14 @@ fn same_keys(path: &str, value: &Value, schema: &Value) {
 }
 
 #[test]
+fn the_grace_period_is_the_one_that_the_documentation_asks_for() {
+    let wanted = format!("`terminationGracePeriodSeconds: {}`", values()["terminationGracePeriodSeconds"]);
+    for file in ["docs/operations.md", "docs/install.md"] {
+        assert!(fs::read_to_string(repository().join(file)).unwrap().contains(&wanted), "{file}: {wanted}");
+    }
+}
+
+#[test]
 fn every_value_that_the_documentation_names_is_one() {
     let text = fs::read_to_string(repository().join("docs/install.md")).unwrap();
     let values = values();
