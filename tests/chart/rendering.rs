@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Sets of values that people have.
-const MATRIX: [&[&str]; 15] = [
+const MATRIX: &[&[&str]] = &[
     &[],
     &["crds.keep=false"],
     &["replicas=1", "leaderElect=false", "podDisruptionBudget.enabled=false"],
