@@ -27,6 +27,7 @@ mod provider_changed;
 mod quiet;
 mod refreshing;
 mod refused;
+mod scraped;
 mod sessions;
 mod shutdown;
 mod startup;

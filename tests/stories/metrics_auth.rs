@@ -14,15 +14,15 @@ use testbed::{eventually::await_until, operator::OperatorProcess, users::User};
 use crate::world::{PATIENCE, World};
 
 /// An operator that guards its metrics, and whoever asks it.
-struct Guarded {
-    world: World,
-    operator: OperatorProcess,
-    client: Client,
+pub struct Guarded {
+    pub world: World,
+    pub operator: OperatorProcess,
+    pub client: Client,
     _certificate: TempDir,
 }
 
 /// As a user with the sample rights and, where `may_review`, those that the reviews need.
-async fn guarded(may_review: bool) -> Guarded {
+pub async fn guarded(may_review: bool) -> Guarded {
     let mut world = World::without_operator().await;
     let user = User::Named(format!("{}-guard", world.namespace));
     world.cluster.bind(&user, "apitoken-operator").await.expect("the sample rights");
@@ -58,7 +58,7 @@ async fn apply(world: &World, object: &serde_json::Value) {
 }
 
 /// A ServiceAccount of the story's namespace, and a token of it.
-async fn account(world: &World, name: &str) -> String {
+pub async fn account(world: &World, name: &str) -> String {
     let api: Api<ServiceAccount> = Api::namespaced(world.client.clone(), &world.namespace);
     let account = serde_json::from_value(json!({ "metadata": { "name": name } })).expect("a ServiceAccount");
     api.create(&PostParams::default(), &account).await.expect("the ServiceAccount is made");
@@ -68,7 +68,7 @@ async fn account(world: &World, name: &str) -> String {
 }
 
 /// Returns when the API server heeds it: a refusal would be remembered.
-async fn let_get_metrics(world: &World, account: &str) {
+pub async fn let_get_metrics(world: &World, account: &str) {
     let (name, namespace) = (format!("{}-scraper", world.namespace), &world.namespace);
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name },

@@ -15,7 +15,7 @@ mod flags;
 pub mod go_build;
 pub mod kubectl;
 pub mod leaks;
-mod lifeline;
+pub mod lifeline;
 mod loopback_http;
 pub mod metrics;
 pub mod node;
