@@ -72,7 +72,7 @@ pub fn families(text: &str) -> BTreeSet<String> {
 pub fn mistakes(expression: &str, text: &str) -> Vec<String> {
     let mut mistakes = Vec::new();
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    for (at, _) in expression.match_indices(|c| word(c)) {
+    for (at, _) in expression.match_indices(word) {
         let rest = &expression[at..];
         let starts = !expression[..at].ends_with(|c: char| word(c) || c == '"');
         if !starts || !["apitoken_", "process_"].iter().any(|prefix| rest.starts_with(prefix)) {

@@ -10,8 +10,9 @@ use reqwest::{Client, Response};
 use serde_json::json;
 use tempfile::TempDir;
 use testbed::{eventually::await_until, operator::OperatorProcess, users::User};
+use tokio::process::Command;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, operator_binary};
 
 /// An operator that guards its metrics, and whoever asks it.
 pub struct Guarded {
@@ -116,6 +117,9 @@ async fn metrics_are_for_the_service_account_that_may_get_them_and_probes_for_ev
     for path in ["/livez", "/readyz"] {
         assert_eq!(guarded.status(path, None).await, 200, "{path}");
     }
+    let url = format!("{}/readyz", guarded.operator.url().replace("http://", "https://"));
+    let asked = Command::new(operator_binary()).args(["ready", &url]).output().await.expect("it runs");
+    assert!(asked.status.success(), "`ready` trusts any certificate, as the kubelet does: {asked:?}");
     let anonymous = guarded.get("/metrics", None).await;
     assert_eq!(anonymous.headers()["www-authenticate"], "Bearer");
     assert_eq!(anonymous.status(), 401);
