@@ -1,7 +1,7 @@
 //! The admission policy on the operator's own writes: sessions, outputs and its key, and no other Secret.
 
 use apitoken_operator::api::ApiToken;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::Secret};
 use kube::{
     Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams},
@@ -165,6 +165,20 @@ async fn it_puts_back_a_label_that_somebody_took_off_an_output_of_its_own() {
     for (name, role) in [("session", "session"), ("retained", "output"), ("owned", "output")] {
         let label = json!({ "metadata": { "labels": { "apitoken.dev/role": role } } });
         assert!(account.patch(name, label).await.is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_types_of_all_expressions_are_right() {
+    let installed = Installation::in_cluster_mode().await;
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(installed.admin());
+    for name in ["own-secrets", "sessions", "providers"] {
+        let name = format!("apitoken-operator-{name}");
+        let checked = await_until("the types are checked", PATIENCE, async || {
+            let status = policies.get(&name).await.map_err(|error| error.to_string())?.status;
+            status.and_then(|status| status.type_checking).ok_or_else(|| format!("{name} has no status"))
+        });
+        assert_eq!(checked.await.expression_warnings.unwrap_or_default(), Vec::new(), "{name}");
     }
 }
 

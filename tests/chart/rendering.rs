@@ -26,6 +26,8 @@ const MATRIX: &[&[&str]] = &[
     &["serviceAccount.create=false", "serviceAccount.name=default", "rbac.create=false", "rbac.userRoles=false"],
     &["listenTls=metrics-tls", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &["networkPolicy.enabled=false", "admissionPolicies.enabled=false"],
+    // Where their API is not served, there are none.
+    &["serviceMonitor.enabled=true", "prometheusRule.enabled=true"],
     &["listenTls=instruments", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &[
         "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
@@ -105,6 +107,44 @@ async fn whatever_is_set_the_api_server_takes_what_is_rendered_under_the_restric
         }
     }
     assert!(refusals.is_empty(), "{}", refusals.join("\n"));
+}
+
+/// A kind of the Prometheus operator that takes whatever it is given.
+fn stub(plural: &str, kind: &str) -> Value {
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{plural}.monitoring.coreos.com") },
+        "spec": {
+            "group": "monitoring.coreos.com", "scope": "Namespaced",
+            "names": { "plural": plural, "singular": kind.to_lowercase(), "kind": kind },
+            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } }],
+        },
+    })
+}
+
+#[tokio::test]
+async fn where_the_api_of_the_prometheus_operator_is_served_monitors_and_rules_are_made() {
+    let installed = Installation::in_cluster_mode().await;
+    for (plural, kind) in
+        [("servicemonitors", "ServiceMonitor"), ("podmonitors", "PodMonitor"), ("prometheusrules", "PrometheusRule")]
+    {
+        installed.apply(&stub(plural, kind)).await;
+        let name = format!("crd/{plural}.monitoring.coreos.com");
+        installed.kubectl(&User::Admin, &["wait", "--for=condition=Established", &name], "").await.unwrap();
+    }
+    for (value, kind) in [("serviceMonitor.enabled=true", "ServiceMonitor"), ("podMonitor.enabled=true", "PodMonitor")]
+    {
+        let chart = chart();
+        let mut args = vec!["template", "matrix", chart.to_str().unwrap(), "--namespace", NAMESPACE];
+        args.extend(["--api-versions", "monitoring.coreos.com/v1", "--set", value]);
+        args.extend(["--set", "prometheusRule.enabled=true,dashboard.enabled=true,crds.enabled=false"]);
+        let rendered = helm::helm(None, &args).await.unwrap();
+        for kind in [kind, "PrometheusRule", "ConfigMap"] {
+            assert_eq!(of_kind(&helm::parsed(&rendered), kind).len(), 1, "{kind}");
+        }
+        would_be_taken(installed, &rendered).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -159,9 +159,12 @@ fn file(flag: &str, path: &Path) -> String {
 pub fn controller_manager(kubeconfig: &Path, files: &Files, node: Option<Ipv4Addr>) -> Vec<String> {
     vec![
         format!("--kubeconfig={}", kubeconfig.display()),
-        // The aggregation fills the roles `admin`, `edit` and `view`, which are empty otherwise.
+        // The aggregation fills the roles `admin`, `edit` and `view`, which are empty otherwise; the last one checks the
+        // types of CEL expressions.
         match node {
-            None => "--controllers=garbagecollector,namespace,serviceaccount,clusterrole-aggregation-controller".into(),
+            None => "--controllers=garbagecollector,namespace,serviceaccount,clusterrole-aggregation-controller,\
+                     validatingadmissionpolicy-status-controller"
+                .into(),
             Some(_) => "--controllers=*".into(),
         },
         // Pods find the authority in the ConfigMap that is made of this.
