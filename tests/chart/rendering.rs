@@ -28,7 +28,6 @@ const MATRIX: &[&[&str]] = &[
     &["networkPolicy.enabled=false", "admissionPolicies.enabled=false"],
     // Where their API is not served, there are none.
     &["serviceMonitor.enabled=true", "prometheusRule.enabled=true"],
-    &["listenTls=instruments", "metricsAuth=kubernetes", "dashboard.enabled=true"],
     &[
         "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
         "networkPolicy.dnsTo[0].ipBlock.cidr=169.254.20.10/32",
