@@ -2,6 +2,8 @@
 //!
 //! A file imports only from files named before it here.
 
+/// What people meant by a name that does not exist.
+pub mod nearest;
 /// Text with `${...}` in it, split once.
 pub mod template;
 /// When a token says of itself that it ends.

@@ -25,7 +25,7 @@ pub fn compile(spec: &TokenProviderSpec) -> Result<Definition, Invalid> {
         (None, Some(http), None) => form::compile(spec, http),
         (Some(name), None, None) => match presets::spec(name) {
             Some(preset) => on_preset(preset, spec),
-            None => invalid("spec.preset", format!("{name:?} is not known: there are {}", presets::names().join(", "))),
+            None => invalid("spec.preset", presets::unknown(name)),
         },
         (None, None, Some(_)) => invalid("spec.oauth2", "oauth2 is not supported by this version".to_owned()),
         (Some(_), Some(_), None) => invalid(

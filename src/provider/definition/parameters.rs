@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Definition;
-use crate::api::provider::Parameter;
+use crate::{api::provider::Parameter, provider::nearest::did_you_mean};
 
 /// Why an ApiToken's parameters do not fit its provider.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
-    #[error("spec.parameters.{name}: the provider declares no such parameter{}", known(declared))]
+    #[error("spec.parameters.{name}: the provider declares no such parameter{}", known(name, declared))]
     Unknown { name: String, declared: Vec<String> },
     #[error("spec.parameters.{name}: must be one of {}", allowed.join(", "))]
     NotAllowed { name: String, allowed: Vec<String> },
@@ -52,8 +52,12 @@ fn check(parameter: &Parameter, value: &String) -> Result<(), ParameterError> {
     Err(ParameterError::NotAllowed { name: parameter.name.clone(), allowed: parameter.enum_.clone() })
 }
 
-fn known(declared: &[String]) -> String {
-    if declared.is_empty() { ", and no other".to_owned() } else { format!("; it has {}", declared.join(", ")) }
+fn known(written: &str, declared: &[String]) -> String {
+    if declared.is_empty() {
+        return ", and no other".to_owned();
+    }
+    let meant = did_you_mean(written, declared.iter().map(String::as_str), str::to_owned);
+    format!("; it has {}{meant}", declared.join(", "))
 }
 
 fn choices(allowed: &[String]) -> String {

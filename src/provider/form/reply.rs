@@ -8,6 +8,7 @@ use crate::{
     api::http as api,
     provider::{
         definition::{Expiry, Response, Source, TokenName, Unit, Wanted},
+        nearest::did_you_mean,
         problem::Problems,
     },
 };
@@ -108,8 +109,21 @@ fn pointer(problems: &mut Problems, at: &str, text: &str) -> Option<Source> {
     if (text.is_empty() || text.starts_with('/')) && escapes {
         return Some(Source::Json(text.to_owned()));
     }
-    problems.add(at, "is not a JSON pointer (RFC 6901): write /session/accessToken; `~` is ~0 and `/` in a name is ~1");
+    let meant = meant_pointer(text).map(|meant| format!(": did you mean {meant}?"));
+    let meant = meant.unwrap_or_else(|| ": write /session/accessToken; `~` is ~0 and `/` in a name is ~1".to_owned());
+    problems.add(at, format!("is not a JSON pointer (RFC 6901){meant}"));
     None
+}
+
+/// People write JSONPath (`$.data[0].token`), jq's `.data.token`, or a name alone.
+fn meant_pointer(text: &str) -> Option<String> {
+    let path = text.trim().trim_start_matches('$').trim_start_matches('.').trim_end_matches('/');
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '[' | ']' | '\'' | '"');
+    if path.is_empty() || !path.chars().all(good) {
+        return None;
+    }
+    let steps = path.split(['.', '/', '[', ']', '\'', '"']).filter(|step| !step.is_empty());
+    Some(steps.flat_map(|step| ["/", step]).collect())
 }
 
 fn header_name(problems: &mut Problems, at: &str, text: &str) -> Option<Source> {
@@ -157,7 +171,7 @@ fn entry(
     let mut given = values.into_iter().filter_map(|(name, form, make)| Some((name, form.as_ref()?, make)));
     match (given.next(), given.next(), form.jwt.as_deref(), form.cookie.as_deref(), form.after) {
         (Some((name, form, make)), None, None, None, None) => value(problems, &format!("{at}.{name}"), form).map(make),
-        (None, None, Some(name), None, None) => jwt(problems, at, known(name)),
+        (None, None, Some(name), None, None) => jwt(problems, at, name, known),
         (None, None, None, Some(cookie), None) => cookie_name(problems, at, cookie).map(Expiry::Cookie),
         (None, None, None, None, Some(after)) => {
             if after.get().is_zero() {
@@ -176,10 +190,15 @@ fn entry(
     }
 }
 
-fn jwt(problems: &mut Problems, at: &str, token: Option<TokenName>) -> Option<Expiry> {
+fn jwt(problems: &mut Problems, at: &str, name: &str, known: &impl Fn(&str) -> Option<TokenName>) -> Option<Expiry> {
+    let token = known(name);
     if token.is_none() {
-        problems
-            .add(format!("{at}.jwt"), "names no value: accessToken, refreshToken or an output that the response has");
+        let names = ["accessToken", "refreshToken"].into_iter().filter(|name| known(name).is_some());
+        let meant = did_you_mean(name, names, str::to_owned);
+        problems.add(
+            format!("{at}.jwt"),
+            format!("names no value: accessToken, refreshToken or an output that the response has{meant}"),
+        );
     }
     token.map(Expiry::Jwt)
 }

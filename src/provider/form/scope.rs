@@ -4,6 +4,7 @@ use crate::{
     api::provider::Parameter,
     provider::{
         definition::{CredentialKeys, Response},
+        nearest::{did_you_mean, nearest},
         problem::Problems,
         template::{Name, Template},
     },
@@ -74,10 +75,20 @@ impl Scope<'_> {
     fn declared(&self, name: &Name) -> Result<(), String> {
         match name {
             Name::Credential(key) if !self.credentials.declares(key) => {
-                Err(format!("`${{{name}}}` is not declared: add {key} to spec.http.credentials.required or .optional"))
+                let known = self.credentials.required.iter().chain(&self.credentials.optional).map(String::as_str);
+                let remedy = nearest(key, known).map_or_else(
+                    || format!("add {key} to spec.http.credentials.required or .optional"),
+                    |meant| format!("did you mean `${{credentials.{meant}}}`?"),
+                );
+                Err(format!("`${{{name}}}` is not declared: {remedy}"))
             }
             Name::Parameter(parameter) if !self.parameters.iter().any(|known| known.name == *parameter) => {
-                Err(format!("`${{{name}}}` is not declared: add {parameter} to spec.parameters"))
+                let known = self.parameters.iter().map(|known| known.name.as_str());
+                let remedy = nearest(parameter, known).map_or_else(
+                    || format!("add {parameter} to spec.parameters"),
+                    |meant| format!("did you mean `${{parameters.{meant}}}`?"),
+                );
+                Err(format!("`${{{name}}}` is not declared: {remedy}"))
             }
             _ => Ok(()),
         }
@@ -90,9 +101,13 @@ impl Scope<'_> {
                 Err(format!("`${{{name}}}` never has a value: the login's response has no refreshToken"))
             }
             Name::SessionOutput(output) | Name::Output(output) if !login.outputs.contains_key(output) => {
-                let known: Vec<_> = login.outputs.keys().map(String::as_str).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                Err(format!("`${{{name}}}` never has a value: the outputs of the login's response are: {known}"))
+                let names = || login.outputs.keys().map(String::as_str);
+                let meant = did_you_mean(output, names(), |meant| {
+                    format!("`${{{}}}`", name.to_string().replace(output, meant))
+                });
+                let known = names().collect::<Vec<_>>().join(", ");
+                let known = if known.is_empty() { "none".to_owned() } else { known };
+                Err(format!("`${{{name}}}` never has a value: the outputs of the login's response are: {known}{meant}"))
             }
             _ => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{definition::Definition, form};
+use super::{definition::Definition, form, nearest::nearest};
 use crate::api::{TokenProviderSpec, http::Http};
 
 #[cfg(test)]
@@ -16,24 +16,35 @@ struct Preset {
     definition: Arc<Definition>,
 }
 
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: &[(&str, &str)] = &[
     ("Palette", include_str!("palette.yaml")),
     ("Tenovos", include_str!("tenovos.yaml")),
     ("Virtana", include_str!("virtana.yaml")),
 ];
 
-static PRESETS: LazyLock<[Preset; 3]> = LazyLock::new(|| {
-    SOURCES.map(|(name, source)| {
+static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+    let preset = |&(name, source): &(&'static str, &'static str)| {
         let spec: TokenProviderSpec = serde_saphyr::from_str(source).expect("invariant: a test reads every preset");
         let definition = form::compile(&spec, http(&spec)).expect("invariant: a test compiles every preset");
         Preset { name, source, spec, definition: Arc::new(definition) }
-    })
+    };
+    SOURCES.iter().map(preset).collect()
 });
 
 /// Names of the presets, in the order in which they are listed.
 #[must_use]
-pub fn names() -> [&'static str; 3] {
-    SOURCES.map(|(name, _)| name)
+pub fn names() -> Vec<&'static str> {
+    SOURCES.iter().map(|(name, _)| *name).collect()
+}
+
+/// What is said of a name that no preset has.
+#[must_use]
+pub fn unknown(name: &str) -> String {
+    let known = match nearest(name, names()) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => format!("there are {}", names().join(", ")),
+    };
+    format!("{name:?} is not known: {known}")
 }
 
 /// The preset as it is written: the YAML of a provider's spec.
