@@ -10,7 +10,9 @@ use anyhow::Context;
 use apitoken_operator::{
     command::{
         cli::{Action, Cli, RunArgs},
-        crd, preset, ready,
+        crd,
+        exit::Exit,
+        preset, ready, try_provider, validate,
     },
     operator::{
         app::{self, Ended},
@@ -23,24 +25,42 @@ use url::Url;
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    let fine = |()| Exit::Fine;
     let outcome = match Cli::from_process().command {
         Action::Run(args) => match run(*args) {
-            Ok(Ended::AsTold) => Ok(()),
+            Ok(Ended::AsTold) => Ok(Exit::Fine),
             // Told in the log, as all that happens after the start.
             Ok(Ended::LeadershipLost) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
-        Action::Crd => print(&crd::run()),
-        Action::Ready { url, timeout } => ask(&url, Duration::from_secs(timeout)),
-        Action::Preset { name } => preset::run(name.as_deref()).map_err(Into::into).and_then(|text| print(&text)),
+        Action::Crd => print(&crd::run()).map(fine),
+        Action::Ready { url, timeout } => ask(&url, Duration::from_secs(timeout)).map(fine),
+        Action::Preset { name } => {
+            preset::run(name.as_deref()).map_err(Into::into).and_then(|text| print(&text)).map(fine)
+        }
+        Action::Validate(args) => buffered(|out| validate::run(&args, out)),
+        Action::Try(args) => try_provider::run(&args, &mut io::stdout()),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => {
+            if let Exit::BadInput(error) = &exit {
+                report(error);
+            }
+            exit.code()
+        }
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what a subcommand writes, even if it fails halfway.
+fn buffered(write: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+    let mut text = Vec::new();
+    let outcome = write(&mut text);
+    print(&String::from_utf8_lossy(&text))?;
+    outcome
 }
 
 fn run(args: RunArgs) -> anyhow::Result<Ended> {

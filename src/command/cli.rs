@@ -8,6 +8,7 @@ use clap::{
 };
 use url::Url;
 
+use super::{try_args::TryArgs, validate::ValidateArgs};
 pub use crate::operator::settings::RunArgs;
 
 /// Keeps API tokens fresh in Kubernetes Secrets.
@@ -46,6 +47,18 @@ pub enum Action {
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]
         timeout: u64,
     },
+    /// Say all that can be said of manifests without a cluster
+    ///
+    /// ApiTokens, providers and credentials Secrets: their fields, and how they fit together. What only the API server
+    /// can judge is listed in docs/providers/validate.md. Exit codes: 0 nothing is wrong, 1 something is, 2 a file
+    /// cannot be read or a flag is wrong.
+    Validate(ValidateArgs),
+    /// Log in to a provider as the operator would, without a cluster, and show each step
+    ///
+    /// For writing a definition: the request that is sent, how the reply is read, what the output would hold, when the
+    /// token would be renewed. Secrets are shown as •••(LENGTH). Exit codes: 0 a token came, 1 the provider refused or
+    /// could not be reached, 2 the files or flags are wrong and nothing was sent.
+    Try(Box<TryArgs>),
 }
 
 impl Cli {
@@ -68,7 +81,8 @@ impl Cli {
 }
 
 fn command() -> Command {
-    Cli::command().mut_subcommand("run", |run| run.mut_args(variable_if_set))
+    let variables = |command: Command| command.mut_args(variable_if_set);
+    Cli::command().mut_subcommand("run", variables).mut_subcommand("try", variables)
 }
 
 /// Charts and manifests set variables to nothing where people mean "the default". And help names variables, not what

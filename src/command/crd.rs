@@ -12,7 +12,7 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider, reasons, status}
 const PENDING_MESSAGE: &str = "waiting for the operator; if this stays, see whether apitoken-operator is running";
 
 /// Where the schema of the only version stands in a definition.
-const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
+pub const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
 
 /// The text that the command prints: one document for each kind.
 #[must_use]

@@ -10,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum, value_parser};
 use ipnet::IpNet;
 
+pub(crate) use self::parse::{network, no_proxy};
 pub use self::{
     election::{ElectionArgs, InvalidTiming, JITTER, MAX_LEASE, Timing},
     parse::{AllowedPresets, ClusterProviders, MAX_NAMESPACES, Namespaces},

@@ -23,13 +23,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 const LONGEST_PLACE: usize = 120;
 
 pub(super) fn by_rule(definition: &Definition, operation: Operation, document: &Document<'_>) -> Option<Failure> {
-    let (index, rule) = definition.errors.iter().enumerate().find(|(_, rule)| matches(rule, operation, document))?;
+    let (index, rule) = matching_rule(definition, operation, document)?;
     let reason = rule.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let status = document.reply.status;
     let verb = verb(operation);
     let message =
         format!("the {verb} was answered with HTTP {status}, which errors[{index}] calls {:?}{reason}", rule.class);
     Some(failure(document.reply, rule.class, rule.reason.clone(), message))
+}
+
+/// The rule that decides, with its number.
+pub(super) fn matching_rule<'d>(
+    definition: &'d Definition,
+    operation: Operation,
+    document: &Document<'_>,
+) -> Option<(usize, &'d Rule)> {
+    definition.errors.iter().enumerate().find(|(_, rule)| matches(rule, operation, document))
 }
 
 fn matches(rule: &Rule, operation: Operation, document: &Document<'_>) -> bool {

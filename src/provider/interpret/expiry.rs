@@ -31,15 +31,19 @@ pub(super) struct Times<'a, T> {
 impl<'a, T: Fn(&TokenName) -> Option<&'a str>> Times<'a, T> {
     /// In whole seconds, rounded down. `after` counts only if no other entry yields.
     pub fn earliest(&self, entries: &[Expiry]) -> Option<Timestamp> {
+        let (after, other): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| matches!(entry, Expiry::After(_)));
+        let earliest = |entries: Vec<&Expiry>| entries.into_iter().filter_map(|entry| self.yields(entry)).min();
+        earliest(other).or_else(|| earliest(after)).map(whole_seconds)
+    }
+
+    /// What one entry says, whatever the others do.
+    pub fn yields(&self, entry: &Expiry) -> Option<Timestamp> {
         let sent_at = self.document.reply.sent_at;
         let furthest = sent_at.checked_add(FURTHEST).unwrap_or(Timestamp::MAX);
-        let said = entries.iter().filter_map(|entry| self.entry(entry)).filter(|at| *at <= furthest).min();
-        let after = || {
-            let spans =
-                entries.iter().filter_map(|entry| if let Expiry::After(span) = entry { Some(*span) } else { None });
-            spans.filter_map(|span| sent_at.checked_add(span).ok()).min()
-        };
-        said.or_else(after).map(whole_seconds)
+        match entry {
+            Expiry::After(span) => sent_at.checked_add(*span).ok(),
+            entry => self.entry(entry).filter(|at| *at <= furthest),
+        }
     }
 
     fn entry(&self, entry: &Expiry) -> Option<Timestamp> {

@@ -6,6 +6,7 @@
 mod classify;
 mod dates;
 mod expiry;
+mod explain;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
+pub use self::explain::{DecidedBy, Explanation, SeenExpiry, SeenText, SeenValue, explain};
 use self::{
     expiry::{Times, whole_seconds},
     read::{Document, Found},
@@ -59,11 +61,14 @@ pub fn interpret(
     if let Some(failure) = classify::by_status(definition, operation, reply) {
         return Err(failure);
     }
-    let response = match (operation, &definition.refresh) {
+    Reading { operation, document: &document, response: response_of(definition, operation) }.grant(session)
+}
+
+fn response_of(definition: &Definition, operation: Operation) -> &Response {
+    match (operation, &definition.refresh) {
         (Operation::Refresh, Some(refresh)) => &refresh.response,
         _ => &definition.login.response,
-    };
-    Reading { operation, document: &document, response }.grant(session)
+    }
 }
 
 /// A good reply, being read.

@@ -135,7 +135,7 @@ fn preset(text: &str) -> Result<String, InvalidValue> {
 }
 
 /// `ADDRESS/PREFIX`, or an address alone for a network of one.
-pub(super) fn network(text: &str) -> Result<IpNet, InvalidValue> {
+pub(crate) fn network(text: &str) -> Result<IpNet, InvalidValue> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
@@ -147,7 +147,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, InvalidValue> {
 }
 
 /// A mistake must not pass as a host name that never matches, so that requests silently take the proxy.
-pub(super) fn no_proxy(text: &str) -> Result<NoProxy, InvalidValue> {
+pub(crate) fn no_proxy(text: &str) -> Result<NoProxy, InvalidValue> {
     match network(text) {
         Err(invalid @ InvalidValue::HostBits { .. }) => return Err(invalid),
         Err(_) if !is_host_name(text.trim_start_matches("*.").trim_matches('.')) => {
