@@ -77,7 +77,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ended> {
         cluster: Cluster::new(client.clone(), claim.clone(), metrics.clone()),
         index,
         metrics: metrics.clone(),
-        egress: egress(&args, api_server)?,
+        egress: Box::new(egress(&args, api_server)?),
         gate: Gate::new(OriginLimits {
             requests_per_second: args.origin_requests_per_second,
             concurrency: args.origin_concurrency,
@@ -89,6 +89,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ended> {
         fingerprint_key,
         presets: args.presets.clone(),
         cluster_providers: args.cluster_providers,
+        clock: Box::new(k8s_openapi::jiff::Timestamp::now),
         wake,
         stopping: stopping.clone(),
     });

@@ -105,6 +105,7 @@ impl Cluster {
             in_time(Box::pin(call())).await
         } else if self.claim.holds() {
             tokio::select! {
+                biased;
                 result = in_time(Box::pin(call())) => result,
                 () = self.claim.lost() => Err(Problem::NotLeading),
             }

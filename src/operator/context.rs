@@ -10,7 +10,7 @@ use super::{
     claim::Claim,
     cluster::Cluster,
     duels::Duels,
-    egress::Egress,
+    egress::Carrier,
     entry::{Key, Subject},
     events::Events,
     gate::Gate,
@@ -22,6 +22,9 @@ use super::{
 };
 use crate::provider::values::FingerprintKey;
 
+/// Tells the time of day.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The operator, put together by `app`.
 pub struct Operator {
     /// To be asked before anything is done outside of this process.
@@ -29,7 +32,8 @@ pub struct Operator {
     pub cluster: Cluster,
     pub index: Arc<Index>,
     pub metrics: Arc<Metrics>,
-    pub egress: Egress,
+    /// The way to the providers.
+    pub egress: Box<dyn Carrier>,
     pub gate: Gate,
     pub rejections: Rejections,
     pub unsaved: Unsaved,
@@ -38,6 +42,8 @@ pub struct Operator {
     pub fingerprint_key: FingerprintKey,
     pub presets: AllowedPresets,
     pub cluster_providers: ClusterProviders,
+    /// The time of day.
+    pub clock: Clock,
     /// Subjects that somebody else's pass has made due.
     pub wake: mpsc::UnboundedSender<Subject>,
     /// No new request is begun once this is cancelled: the operator was told to stop, or leads no more.
@@ -48,7 +54,7 @@ impl Operator {
     /// The one clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        (self.clock)()
     }
 
     pub fn wake_tokens(&self, keys: BTreeSet<Key>) {

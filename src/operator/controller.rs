@@ -94,7 +94,10 @@ pub async fn run(
             }
         }
         tokio::select! {
+            // Always in this order: the same events in the same order lead to the same passes.
+            biased;
             () = operator.stopping.cancelled() => break,
+            Some(Ok((subject, how))) = passes.join_next() => schedule.lock().ended(subject, how, operator.now()),
             Some(subject) = woken.recv() => {
                 let now = operator.now();
                 let mut queue = schedule.lock();
@@ -103,7 +106,6 @@ pub async fn run(
                     queue.wake(subject, now);
                 }
             }
-            Some(Ok((subject, how))) = passes.join_next() => schedule.lock().ended(subject, how, operator.now()),
             () = tokio::time::sleep(until_due(&schedule, operator.now())) => {}
         }
     }

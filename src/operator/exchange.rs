@@ -140,7 +140,8 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
         Err(error) => return Answer::Failed(error.into()),
     };
     let one_time = operation == Operation::Refresh && definition.refreshes_once();
-    let sent = operator.egress.send(request, &route.tls, route.tenancy, definition.limits.timeout, || operator.now());
+    let now = || operator.now();
+    let sent = operator.egress.carry(request, &route.tls, route.tenancy, definition.limits.timeout, &now);
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {
             Ok(grant) => Answer::Granted(grant),

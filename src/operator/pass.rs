@@ -2,7 +2,9 @@
 //!
 //! Each pass has its own; nothing of it outlives the pass but what was written.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::{
     cluster::Urgency,

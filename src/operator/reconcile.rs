@@ -2,9 +2,10 @@
 //!
 //! Contains neither metrics nor events: what a pass did is its return value, and `report` tells it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::{
     Operator, act,

@@ -18,6 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderValue, header::CONTENT_LENGTH};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -52,6 +53,19 @@ pub struct EgressConfig {
     pub proxy: Option<ProxyUrl>,
     /// `--no-provider-proxy`
     pub no_proxy: Vec<NoProxy>,
+}
+
+/// Carries requests to providers. There is one, [`Egress`]; a simulated network is another.
+pub trait Carrier: Send + Sync {
+    /// As [`Egress::send`].
+    fn carry<'a>(
+        &'a self,
+        request: Request,
+        tls: &'a TlsMaterial,
+        tenancy: Tenancy,
+        timeout: Duration,
+        now: &'a (dyn Fn() -> Timestamp + Sync),
+    ) -> BoxFuture<'a, Result<Reply, Unanswered>>;
 }
 
 /// Sends requests to providers. Cheap to share, holds nothing of a single request.
@@ -151,6 +165,19 @@ impl Egress {
             return Ok(Route::Proxy);
         }
         Ok(Route::Direct { tenancy, plain, guarded_port: self.policy.guarded_port(port) })
+    }
+}
+
+impl Carrier for Egress {
+    fn carry<'a>(
+        &'a self,
+        request: Request,
+        tls: &'a TlsMaterial,
+        tenancy: Tenancy,
+        timeout: Duration,
+        now: &'a (dyn Fn() -> Timestamp + Sync),
+    ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
+        self.send(request, tls, tenancy, timeout, now).boxed()
     }
 }
 

@@ -101,6 +101,12 @@ pub enum TlsFailure {
 }
 
 impl Unanswered {
+    /// `sent`: whether the request may have reached the provider.
+    #[must_use]
+    pub fn new(url: &Url, cause: Cause, sent: bool) -> Self {
+        Self { target: Target::of(url), cause, sent }
+    }
+
     pub(super) fn unsent(target: Target, cause: Cause) -> Self {
         Self { target, cause, sent: false }
     }

@@ -91,6 +91,12 @@ impl Elector {
         Ok(Self { access, identity: identity(), timing, claimant, metrics, told: Told::default(), pauses: 0 })
     }
 
+    /// The same under another name, which no other process may have.
+    #[must_use]
+    pub fn identified_as(self, identity: String) -> Self {
+        Self { identity, ..self }
+    }
+
     /// Stands by, leads, and gives the Lease up at `stop`. Ends then, or when the claim is lost.
     pub async fn run(mut self, stop: CancellationToken) {
         tracing::info!(identity = self.identity, lease = %self.access, "taking part in the leader election");

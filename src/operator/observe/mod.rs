@@ -3,10 +3,11 @@
 mod credentials;
 pub(super) mod output;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::Api;
+use tokio::time::Instant;
 
 use super::{
     Operator,

@@ -1,0 +1,122 @@
+//! What happened in a run, as outsiders saw it: the providers, the API server, and who broke what. Times are true
+//! milliseconds from the beginning.
+
+use std::fmt;
+
+use apitoken_operator::api::http::Operation;
+
+use crate::fault::clock;
+
+/// An access token, as its provider knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Counts all tokens of all providers: a larger one is newer.
+    pub serial: u64,
+    pub sent_at: i64,
+    /// `None`: the provider did not say anything that could be held against anybody.
+    pub expires_at: Option<i64>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A request left a process for a provider.
+    Asked(Asked),
+    /// A login with a wrong password was answered, and the process lived to see it.
+    Refused { token: String, content: String },
+    /// Values that nobody has tried yet, an edit, or a request: another attempt is somebody's wish.
+    Waived,
+    /// The output holds this now; `None`: it is gone, or holds no token of ours.
+    Output { token: String, by_us: bool, issue: Option<Issue>, claimed: Option<i64> },
+    /// The session or the status was written by a process.
+    Wrote { token: String, what: &'static str, conditional: bool },
+    /// A write or request of a process that was not the leader any more; what it was.
+    Usurped { process: usize, what: String },
+    /// `Ready` as it stands in the status.
+    Ready { token: String, ready: bool },
+    Created { token: String, uid: String },
+    Deleted { token: String, uid: String },
+    /// A Secret of a deleted ApiToken is still, or again, there.
+    Resurrected { uid: String, name: String },
+    /// Something is wrong for these until it is not: what could not be kept then is excused.
+    Blocked { scope: Scope, until: i64 },
+    /// The operator's clock is ahead of true time by this.
+    Clock { offset: i64 },
+    Panicked { process: usize },
+    Died { process: usize },
+    Note(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub token: String,
+    pub provider: usize,
+    pub operation: Operation,
+    /// Names the values of the credentials.
+    pub content: String,
+    /// The refresh token that was presented.
+    pub presented: Option<String>,
+    /// The one that the stored session held at that moment.
+    pub stored: Option<String>,
+    pub one_time: bool,
+    /// Others in flight, of processes that are alive, with the same credentials Secret.
+    pub in_flight: usize,
+    /// When the stored session said that it was due, in true milliseconds.
+    pub due_at: Option<i64>,
+}
+
+/// Whom something concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Provider(usize),
+    Token(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub at: i64,
+    pub event: Event,
+}
+
+/// Which tokens there were and who their provider is.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub entries: Vec<Entry>,
+    /// By the token's name.
+    pub providers: std::collections::BTreeMap<String, usize>,
+    pub elected: bool,
+    pub replicas: usize,
+    pub healed_at: i64,
+    pub ends_at: i64,
+}
+
+impl History {
+    pub fn concerns(&self, scope: &Scope, token: &str) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::Provider(provider) => self.providers.get(token) == Some(provider),
+            Scope::Token(name) => name == token,
+        }
+    }
+
+    /// Whether something was wrong for a token at any time from `from` to `to`.
+    pub fn was_blocked(&self, token: &str, from: i64, to: i64) -> bool {
+        self.entries.iter().any(|entry| match &entry.event {
+            Event::Blocked { scope, until } => entry.at <= to && *until >= from && self.concerns(scope, token),
+            _ => false,
+        })
+    }
+
+    /// How far the operator's clock was ahead at a true time.
+    pub fn offset_at(&self, at: i64) -> i64 {
+        let offsets = self.entries.iter().take_while(|entry| entry.at <= at);
+        let offset = |entry: &Entry| if let Event::Clock { offset } = entry.event { Some(offset) } else { None };
+        offsets.filter_map(offset).last().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", clock(self.at), self.event)
+    }
+}

@@ -1,0 +1,124 @@
+//! One run, from a seed and a list of faults to its history.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+use tokio::{runtime::Builder, task::JoinSet};
+
+use crate::{
+    bug::Bug,
+    check::{Violation, violations},
+    fault::{Fault, HOUR, MINUTE, Shape, plan},
+    history::{Event, History},
+    observe::CREDENTIALS,
+    process::supervise,
+    rng::Rng,
+    sim::{Sim, pause, timestamp},
+    store::{By, Id, Kind},
+    users::{befall, heal, shared},
+    vendor::{Account, Vendor, lifetime},
+};
+
+/// What a run is made of; all else follows.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub seed: u64,
+    pub shape: Shape,
+    pub dense: bool,
+    pub faults: Vec<Fault>,
+}
+
+pub struct Outcome {
+    pub history: History,
+    pub violations: Vec<Violation>,
+    /// Faults that struck, by kind.
+    pub fired: BTreeMap<String, u64>,
+}
+
+impl Scenario {
+    /// Few tokens with long lives for days, or with short lives for an hour or two.
+    pub fn new(seed: u64, dense: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let replicas = usize::try_from(rng.between(1, 2)).unwrap();
+        let healed_at = if dense { rng.between(HOUR, 2 * HOUR) } else { rng.between(2, 5) * 24 * HOUR };
+        let shape = Shape {
+            providers: usize::try_from(rng.between(2, 3)).unwrap(),
+            tokens: usize::try_from(if dense { rng.between(4, 8) } else { rng.between(20, 40) }).unwrap(),
+            replicas,
+            // An election for days would be all that a run does.
+            elected: dense && replicas > 1 && rng.percent(70),
+            faults: usize::try_from(if dense { rng.between(0, 25) } else { rng.between(10, 60) }).unwrap(),
+            healed_at,
+            ends_at: healed_at + if dense { 50 * MINUTE } else { 30 * HOUR },
+        };
+        let faults = plan(&mut rng, &shape);
+        Self { seed, shape, dense, faults }
+    }
+
+    pub fn token_days(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "both are small")]
+        let days = self.shape.tokens as f64 * self.shape.ends_at as f64 / (24 * HOUR) as f64;
+        days
+    }
+
+    pub fn run(&self, bug: Option<Bug>) -> Outcome {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(self.simulate(bug))
+    }
+
+    async fn simulate(&self, bug: Option<Bug>) -> Outcome {
+        let mut rng = Rng::new(self.seed ^ 0x5eed);
+        let vendors: Vec<_> = (0..self.shape.providers)
+            .map(|number| {
+                let lifetime = lifetime(&mut rng, self.dense);
+                Vendor::new(number, lifetime, &mut rng)
+            })
+            .collect();
+        let providers = (0..self.shape.tokens).map(|number| (format!("t{number}"), number % vendors.len())).collect();
+        let history = History {
+            providers,
+            elected: self.shape.elected,
+            replicas: self.shape.replicas,
+            healed_at: self.shape.healed_at,
+            ends_at: self.shape.ends_at,
+            ..History::default()
+        };
+        let sim = Sim::new(rng, vendors, history, bug);
+        populate(&sim, self.shape.tokens);
+        let mut tasks = JoinSet::new();
+        for _ in 0..self.shape.replicas {
+            tasks.spawn(supervise(Arc::clone(&sim)));
+        }
+        for fault in &self.faults {
+            tasks.spawn(befall(Arc::clone(&sim), *fault));
+        }
+        pause(self.shape.healed_at).await;
+        heal(&sim);
+        pause(self.shape.ends_at - self.shape.healed_at).await;
+        tasks.shutdown().await;
+        let mut state = sim.lock();
+        let history = std::mem::take(&mut state.history);
+        Outcome { violations: violations(&history), history, fired: std::mem::take(&mut state.fired) }
+    }
+}
+
+fn populate(sim: &Arc<Sim>, tokens: usize) {
+    let mut state = sim.lock();
+    let state = &mut *state;
+    state.note(0, Event::Clock { offset: 0 });
+    let born = timestamp(0).to_string();
+    for number in 0..state.vendors.len() {
+        let spec = state.vendors[number].spec();
+        let object = json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ClusterTokenProvider", "metadata": {}, "spec": spec });
+        state.store.create(&Id::new(Kind::Provider, "", &format!("v{number}")), object, By::User, &born).unwrap();
+    }
+    for number in 0..tokens {
+        let user = shared(number, state.vendors.len()).to_string();
+        let account = Account { password: format!("password of {user}"), ..Account::default() };
+        let provider = number % state.vendors.len();
+        state.vendors[provider].accounts.entry(user.clone()).or_insert(account);
+        state.restore_credentials(&format!("{CREDENTIALS}{user}"), 0);
+        state.make_token(&format!("t{number}"), 0);
+    }
+    sim.publish(state);
+}
