@@ -31,7 +31,7 @@ impl Figures {
     pub fn table(&self) -> String {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let width = rows.iter().map(|(what, _)| what.chars().count()).max().unwrap_or_default();
-        let mut table = String::from("\nFigures of this run\n\n");
+        let mut table = String::new();
         for (what, measured) in rows.iter() {
             let _ = writeln!(table, "| {what:width$} | {measured} |");
         }

@@ -24,12 +24,11 @@ mod upgrading;
 mod vendors;
 
 use std::{
-    pin::Pin,
     process::{ExitCode, Termination},
     sync::Arc,
+    time::Instant,
 };
 
-use anyhow::Result;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use testbed::node::{self, enclosure};
 use tokio::runtime::Runtime;
@@ -37,7 +36,7 @@ use tokio::runtime::Runtime;
 use self::{programs::Programs, stage::Theatre};
 
 /// A story as it is listed: its name, and what tells it.
-type Story = (&'static str, for<'s> fn(&'s stage::Stage) -> Pin<Box<dyn Future<Output = Result<()>> + 's>>);
+type Story = (&'static str, stage::Tell);
 
 /// Names a story after its function.
 macro_rules! stories {
@@ -113,17 +112,18 @@ fn go_inside() -> ExitCode {
 }
 
 fn inside(arguments: &Arguments) -> ExitCode {
+    let begun = Instant::now();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let theatre = Arc::new(Theatre::default());
     let trials = stories().into_iter().map(|(name, story)| {
         let (runtime, theatre) = (Arc::clone(&runtime), Arc::clone(&theatre));
         Trial::test(name, move || {
-            let told = runtime.block_on(async { story(theatre.stage().await?).await });
+            let told = runtime.block_on(theatre.tell(name, story));
             told.map_err(|e| Failed::from(format!("{e:#}")))
         })
     });
     let conclusion = libtest_mimic::run(arguments, trials.collect());
-    runtime.block_on(theatre.close(conclusion.has_failed()));
+    runtime.block_on(theatre.close(conclusion.has_failed(), begun.elapsed()));
     conclusion.report_code()
 }
 

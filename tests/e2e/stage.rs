@@ -1,6 +1,12 @@
 //! The node that all stories share, with what a person has at hand there: kubectl, helm, and an HTTP client.
 
-use std::{fmt::Write, path::Path, process::Stdio, time::Duration};
+use std::{
+    fmt::Write,
+    path::Path,
+    pin::Pin,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use kube::Client;
@@ -17,10 +23,15 @@ use crate::{figures::Figures, images, programs::Programs};
 /// Long enough for a loaded machine; nothing is asserted about it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What tells a story.
+pub type Tell = for<'s> fn(&'s Stage) -> Pin<Box<dyn Future<Output = Result<()>> + 's>>;
+
 /// The stage, set for the story that comes first.
 #[derive(Default)]
 pub struct Theatre {
     stage: OnceCell<Result<Stage, String>>,
+    /// How long each story took.
+    told: Figures,
 }
 
 pub struct Stage {
@@ -34,18 +45,29 @@ pub struct Stage {
 
 impl Theatre {
     /// The stage; what has failed once is not tried again.
-    pub async fn stage(&self) -> Result<&Stage> {
+    async fn stage(&self) -> Result<&Stage> {
         let stage = self.stage.get_or_init(|| async { Stage::set().await.map_err(|e| format!("{e:#}")) }).await;
         stage.as_ref().map_err(|e| anyhow!("the node could not be set up: {e}"))
     }
 
+    /// Tells a story on the stage.
+    pub async fn tell(&self, name: &str, story: Tell) -> Result<()> {
+        let stage = self.stage().await?;
+        let begun = Instant::now();
+        let outcome = story(stage).await;
+        self.told.seconds(name, begun.elapsed());
+        outcome
+    }
+
     /// To be called after the last story.
-    pub async fn close(&self, failed: bool) {
+    pub async fn close(&self, failed: bool, took: Duration) {
         let Some(Ok(stage)) = self.stage.get() else { return };
         if failed {
             println!("{}", stage.autopsy().await);
         }
-        println!("{}", stage.figures.table());
+        stage.figures.seconds("the whole run, without builds", took);
+        println!("\nHow long the stories took\n\n{}", self.told.table());
+        println!("Figures of this run\n\n{}", stage.figures.table());
     }
 }
 
@@ -53,7 +75,7 @@ impl Stage {
     async fn set() -> Result<Self> {
         let figures = Figures::default();
         let programs = Programs::told()?;
-        let archives = images::pack(&programs)?;
+        let archives = figures.time("images packed", async { images::pack(&programs) }).await?;
         let node = figures
             .time("node: from nothing to Ready, with DNS", Node::start(&archives.node, Options::default()))
             .await?;
