@@ -57,6 +57,7 @@ pub async fn no_call_is_refused_through_ten_renewals_of_each_vendor(stage: &Stag
         let patience = Duration::from_secs(SHORT_LIFE * (RENEWALS as u64 + 5));
         await_until("ten renewals that a pod has used", patience, async || {
             let report = team::consumer(stage, token).await?;
+            assert!(report.counts.refused.is_empty(), "{}: {:?}", token.vendor, report.counts.refused);
             let seen = report.changes.iter().filter(|change| change.seen > since).count();
             ensure!(seen > RENEWALS, "{}: {seen} renewals were seen", token.vendor);
             anyhow::Ok(())

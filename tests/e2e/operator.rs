@@ -120,10 +120,14 @@ pub async fn cost(stage: &Stage, over: Duration) -> Result<Vec<String>> {
     let after = look()?;
     let rows = ids.iter().zip(before).zip(after).map(|(((leads, _), before), after)| {
         let who = if *leads { "leader" } else { "standby" };
-        #[allow(clippy::cast_precision_loss, reason = "it is printed with one digit")]
-        let mebibytes = after.memory as f64 / f64::from(1 << 20);
-        let share = (after.cpu.saturating_sub(before.cpu)).as_secs_f64() / over.as_secs_f64() * 1000.0;
-        format!("{who} {mebibytes:.1} MiB, {share:.1} m CPU")
+        let (memory, resident) = (mebibytes(after.memory), mebibytes(after.resident));
+        let millicores = after.cpu.saturating_sub(before.cpu).as_secs_f64() / over.as_secs_f64() * 1000.0;
+        format!("{who} {memory:.1} MiB ({resident:.1} resident), {millicores:.1} m CPU")
     });
     Ok(rows.collect())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "it is printed with one digit")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::lifeline::Lifeline;
+use crate::{lifeline::Lifeline, process_cost};
 
 const MOUNT: &str = "/sys/fs/cgroup";
 
@@ -20,8 +20,10 @@ const REMOVE: &str = r#"find /sys/fs/cgroup -depth -type d -path "*/$1*" -exec r
 /// What a container has cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerCost {
-    /// Bytes in use now, without the page cache that the kernel can take back.
+    /// The working set in bytes, as `kubectl top` shows it: without the page cache that the kernel can take back.
     pub memory: u64,
+    /// Bytes resident of all its processes, the pages of the program's file included.
+    pub resident: u64,
     /// CPU time since its start.
     pub cpu: Duration,
 }
@@ -75,6 +77,10 @@ fn hierarchies() -> Result<Vec<PathBuf>> {
 
 pub(super) fn cost(container_id: &str) -> Result<ContainerCost> {
     let id = container_id.trim_start_matches("containerd://");
+    let mut resident = 0;
+    for pid in processes(container_id)? {
+        resident += process_cost::rss_kib(u32::try_from(pid)?)? << 10;
+    }
     let find = |hierarchy: &str| -> Result<PathBuf> {
         let top = Path::new(MOUNT).join(hierarchy);
         find_below(&top, id, 6).with_context(|| format!("no group of container {id} in {}", top.display()))
@@ -87,13 +93,13 @@ pub(super) fn cost(container_id: &str) -> Result<ContainerCost> {
         let group = find("")?;
         let memory = number(group.join("memory.current"))? - field(&group.join("memory.stat"), "inactive_file")?;
         let cpu = Duration::from_micros(field(&group.join("cpu.stat"), "usage_usec")?);
-        return Ok(ContainerCost { memory, cpu });
+        return Ok(ContainerCost { memory, resident, cpu });
     }
     let group = find("memory")?;
     let cached = field(&group.join("memory.stat"), "total_inactive_file")?;
     let memory = number(group.join("memory.usage_in_bytes"))?.saturating_sub(cached);
     let cpu = Duration::from_nanos(number(find("cpuacct")?.join("cpuacct.usage"))?);
-    Ok(ContainerCost { memory, cpu })
+    Ok(ContainerCost { memory, resident, cpu })
 }
 
 /// The processes of a container, in the first process namespace that this process sees.
