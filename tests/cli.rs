@@ -80,7 +80,7 @@ fn help_of_run_names_every_flag_with_its_variable_and_its_default() {
 #[test]
 fn help_names_the_subcommands_and_the_first_step() {
     let help = stdout(&outcome(&["--help"]));
-    for word in ["run", "crd", "preset", "apitoken-operator crd"] {
+    for word in ["run", "crd", "preset", "validate", "try", "apitoken-operator crd"] {
         assert!(help.contains(word), "no {word:?} in\n{help}");
     }
 }
@@ -110,7 +110,7 @@ fn a_wrong_value_is_refused_with_its_flag_and_the_remedy() {
     let table: [(&[&str], &[&str]); 18] = [
         (&["--namespaces", "web,Shop"], &["--namespaces", "\"Shop\"", "lower-case"]),
         (&["--operator-namespace", "a b"], &["--operator-namespace", "\"a b\""]),
-        (&["--presets", "Acme"], &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana"]),
+        (&["--presets", "Acme"], &["--presets", "\"Acme\"", "Palette, Tenovos, Virtana, "]),
         (&["--allow-provider-cidr", "127.0.0.1/8"], &["--allow-provider-cidr", "write 127.0.0.0/8"]),
         (&["--allow-provider-cidr", "all"], &["ADDRESS/PREFIX"]),
         (&["--provider-proxy", "proxy:3128"], &["--provider-proxy", "http://proxy.example.com:3128"]),

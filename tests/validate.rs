@@ -147,7 +147,7 @@ fn a_mistake_between_objects_is_found() {
         ),
         ("parameters: { scope: read }", "output: { secretName: login }", "output must not be the credentials Secret"),
         ("parameters: { scope: read }", "output: { secretName: apitoken-session-1 }", "operator's own"),
-        ("parameters: { scope: read }", "output: { labels: { apitoken.dev/x: y } }", "reserved"),
+        ("parameters: { scope: read }", "output: { labels: { apitoken.dev/x: v } }", "reserved"),
         (
             "parameters: { scope: read }",
             "refresh: { before: 5m, atPercent: 50 }",
@@ -156,7 +156,7 @@ fn a_mistake_between_objects_is_found() {
         (
             "  credentialsRef: { name: login }\n",
             "",
-            "spec.credentialsRef: is required: the provider wants a Secret with username, password",
+            "spec.credentialsRef: is required: the provider wants a Secret with password, username",
         ),
         (
             "password: canary-password",
@@ -164,7 +164,7 @@ fn a_mistake_between_objects_is_found() {
             "lacks password: add the key with a value that is not empty (its \"pasword\" looks like a slip of \"password\")",
         ),
         ("password: canary-password", "password: ''", "lacks password"),
-        ("stringData:", "data:", "is not base64"),
+        ("stringData: { username: robot,", "stringData: { username: robot }\ndata: {", "data.password: is not base64"),
         (", labels: { apitoken.dev/role: credentials }", "", "metadata.labels: needs apitoken.dev/role: credentials"),
         (
             "{ name: inventory }\n  credentialsRef",

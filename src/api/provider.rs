@@ -81,8 +81,9 @@ pub use super::tls::{CaBundleKind, CaBundleRef, Tls};
     .message("plain http shows credentials to everybody on the way: use https, or say tls.insecureHTTP: true")
     .field_path(".oauth2").reason(Reason::FieldValueForbidden))]
 pub struct TokenProviderSpec {
-    /// Name of a preset that the operator ships: Palette, Tenovos or Virtana (`apitoken-operator preset` lists them,
-    /// `apitoken-operator preset NAME` prints one as http, ready to edit). Fields given beside it replace its own.
+    /// Name of a preset that the operator ships, such as Palette (`apitoken-operator preset` lists them,
+    /// `apitoken-operator preset NAME` prints one as http, ready to edit). Fields given beside it replace its own; url
+    /// is required where each customer has his own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::preset_name")]
     pub preset: Option<String>,

@@ -132,7 +132,7 @@ impl Check<'_> {
         if kind == ProviderKind::Preset {
             let preset = presets::definition(name);
             if preset.is_none() {
-                self.error(path, format!("preset {}", presets::unknown(name)));
+                self.error(path, presets::unusable(name));
             }
             return preset;
         }

@@ -6,7 +6,7 @@ use crate::provider::presets;
 
 /// A name that no preset has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no preset {name:?}: there are {}", presets::names().join(", "))]
+#[error("there is no preset of this name: {}", presets::unknown(name))]
 pub struct UnknownPreset {
     name: String,
 }
@@ -24,9 +24,9 @@ pub fn run(name: Option<&str>) -> Result<String, UnknownPreset> {
 
 /// Name, URL, and what the preset's own first line says.
 fn line(name: &str) -> Option<String> {
-    let url = presets::spec(name)?.url.as_deref().unwrap_or_default();
+    let url = presets::spec(name)?.url.as_deref().unwrap_or("(yours)");
     let about = presets::source(name)?.lines().next()?.split_once(": ").map_or("", |(_, about)| about);
-    Some(format!("{name:<9}{url:<36}{about}\n"))
+    Some(format!("{name:<13}{url:<36}{about}\n"))
 }
 
 fn manifest(name: &str) -> Option<String> {
@@ -43,34 +43,42 @@ fn manifest(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::{api::ClusterTokenProvider, provider::validate};
+    use crate::{
+        api::{ClusterTokenProvider, TokenProviderSpec},
+        provider::validate,
+    };
 
     #[test]
     fn the_list_has_a_line_for_each_preset() {
         let list = run(None).unwrap();
-        assert_eq!(list.lines().count(), 3);
-        assert!(list.starts_with("Palette  https://api.spectrocloud.com        e-mail and password"), "{list}");
+        assert_eq!(list.lines().count(), presets::names().len());
+        assert!(list.starts_with("Palette      https://api.spectrocloud.com        e-mail and password"), "{list}");
+        assert!(list.contains("\nVault        (yours)  "), "{list}");
     }
 
     #[test]
     fn a_printed_preset_is_the_preset() {
         for name in presets::names() {
             let manifest = run(Some(name)).unwrap();
-            let provider: ClusterTokenProvider = serde_saphyr::from_str(&manifest).unwrap();
+            let mut provider: ClusterTokenProvider = serde_saphyr::from_str(&manifest).unwrap();
             assert_eq!(provider.metadata.name, Some(name.to_lowercase()));
-            let printed = validate::compile(&provider.spec.definition).unwrap();
-            let preset = presets::definition(name).unwrap();
-            assert_eq!(printed, *preset);
-            assert_eq!(printed.fingerprint(&BTreeMap::new()), preset.fingerprint(&BTreeMap::new()));
+            let spec = &mut provider.spec.definition;
+            assert_eq!(spec, presets::spec(name).unwrap());
+            spec.url.get_or_insert_with(|| "https://own.example.com".to_owned());
+            let printed = validate::compile(spec).unwrap();
+            let by_name = TokenProviderSpec { preset: Some(name.to_owned()), url: spec.url.clone(), ..no_spec() };
+            assert_eq!(printed, validate::compile(&by_name).unwrap());
         }
+    }
+
+    fn no_spec() -> TokenProviderSpec {
+        serde_saphyr::from_str("{}").unwrap()
     }
 
     #[test]
     fn an_unknown_preset_is_answered_with_the_known_ones() {
         let error = run(Some("palette")).unwrap_err().to_string();
-        assert_eq!(error, "there is no preset \"palette\": there are Palette, Tenovos, Virtana");
+        assert_eq!(error, "there is no preset of this name: \"palette\" is not known: did you mean Palette?");
     }
 }

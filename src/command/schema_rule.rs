@@ -38,15 +38,32 @@ fn by_text(rule: &str, value: &Value) -> Option<bool> {
     Some(Regex::new(&quoted(rule, "self.matches(", ")")?).ok()?.is_match(text))
 }
 
-/// Rules of a map's names: `self.all(k, k.matches('...'))`, `!('...' in self)`.
+/// Rules of a map's names: `self.all(k, ALTERNATIVES)`, `!('...' in self)`.
 fn by_names(rule: &str, value: &Value) -> Option<bool> {
     let members = value.as_object()?;
-    if let Some(pattern) = quoted(rule, "self.all(k, k.matches(", "))") {
-        let pattern = Regex::new(&pattern).ok()?;
-        return Some(members.keys().all(|name| pattern.is_match(name)));
+    if let Some(alternatives) = rule.strip_prefix("self.all(k, ").and_then(|rest| rest.strip_suffix(')')) {
+        for name in members.keys() {
+            let judged: Option<Vec<_>> = alternatives.split(" || ").map(|part| of_name(part, name)).collect();
+            if !judged?.contains(&true) {
+                return Some(false);
+            }
+        }
+        // With no name at all nothing shows whether the rule is understood.
+        return alternatives.split(" || ").map(|part| of_name(part, "")).collect::<Option<Vec<_>>>().map(|_| true);
     }
     let refused: Option<Vec<_>> = rule.split(" && ").map(|part| quoted(part, "!(", " in self)")).collect();
     Some(refused?.iter().all(|name| !members.contains_key(name)))
+}
+
+/// `k.matches('...')` or `k.startsWith('...')`, or their opposite.
+fn of_name(part: &str, name: &str) -> Option<bool> {
+    if let Some(part) = part.strip_prefix('!') {
+        return of_name(part, name).map(|holds| !holds);
+    }
+    if let Some(start) = quoted(part, "k.startsWith(", ")") {
+        return Some(name.starts_with(&start));
+    }
+    Some(Regex::new(&quoted(part, "k.matches(", ")")?).ok()?.is_match(name))
 }
 
 /// Rules of which members there are: exactly one of a list, at most one, not both.
@@ -117,6 +134,9 @@ mod tests {
             (r"self.matches('^[^\\s]+$')", json!("a b"), Judgement::Broken),
             ("!self.contains('${')", json!("a${b}"), Judgement::Broken),
             ("self.all(k, k.matches('^[a-z]+$'))", json!({ "a": 1, "B": 2 }), Judgement::Broken),
+            ("self.all(k, k.startsWith('a/') || !k.matches('/'))", json!({ "a/b": 1, "c": 2 }), Judgement::Kept),
+            ("self.all(k, k.startsWith('a/') || !k.matches('/'))", json!({ "b/c": 1 }), Judgement::Broken),
+            ("self.all(k, k.size() > 1)", json!({ "b": 1 }), Judgement::NotJudged),
             ("!('' in self)", json!({ "": 1 }), Judgement::Broken),
             ("!('a' in self) && !('b' in self)", json!({ "c": 1 }), Judgement::Kept),
             ("[has(self.a), has(self.b)].exists_one(given, given)", json!({}), Judgement::Broken),

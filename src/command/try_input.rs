@@ -210,13 +210,16 @@ fn data_of(path: &Path) -> anyhow::Result<Data> {
     let text = Zeroizing::new(fs::read_to_string(path).with_context(cannot)?);
     let source = Source { name: path.display().to_string(), text: text.to_string() };
     let documents = document::documents(&source).unwrap_or_default();
-    let mut ignored = Vec::new();
-    let read = |document: Document| Manifest::read(document, &mut ignored);
+    let mut findings = Vec::new();
+    let read = |document: Document| Manifest::read(document, &mut findings);
     let manifests: Vec<_> = documents.into_iter().flat_map(manifest::objects).filter_map(read).collect();
     let mut secrets = manifests.iter().filter_map(|at| match &at.object {
         Object::Secret(secret) => Some(copy(secret)),
         _ => None,
     });
+    if let Some(finding) = findings.iter().find(|finding| finding.is_error() && finding.path.contains("ata.")) {
+        bail!("{}: {} {}", path.display(), finding.path, finding.message);
+    }
     match (secrets.next(), secrets.next()) {
         (Some(data), None) => Ok(data),
         (Some(_), Some(_)) => bail!("{} holds several Secrets: leave one in it", path.display()),

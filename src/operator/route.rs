@@ -77,8 +77,9 @@ pub fn spec_mark(index: &Index, key: &Key, token: &TokenEntry) -> SpecMark {
 
 fn preset(allowed: &AllowedPresets, name: &str) -> Result<Arc<Definition>, Block> {
     let definition = presets::definition(name).ok_or_else(|| {
-        let known = presets::names().join(", ");
-        Block::new(reasons::PROVIDER_NOT_FOUND, format!("there is no preset {name:?}; there are {known}"))
+        let reason =
+            if presets::spec(name).is_some() { reasons::PROVIDER_INVALID } else { reasons::PROVIDER_NOT_FOUND };
+        Block::new(reason, presets::unusable(name))
     })?;
     if !allowed.allows(name) {
         let message = format!("preset {name:?} is switched off here (--presets); ask the cluster's administrator");

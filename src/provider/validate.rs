@@ -24,6 +24,9 @@ pub fn compile(spec: &TokenProviderSpec) -> Result<Definition, Invalid> {
     match (&spec.preset, &spec.http, &spec.oauth2) {
         (None, Some(http), None) => form::compile(spec, http),
         (Some(name), None, None) => match presets::spec(name) {
+            Some(preset) if preset.url.is_none() && spec.url.is_none() => {
+                invalid("spec.url", format!("is required: {}", presets::needs_url(name)))
+            }
             Some(preset) => on_preset(preset, spec),
             None => invalid("spec.preset", presets::unknown(name)),
         },

@@ -76,6 +76,8 @@ async fn missing_credentials_are_asked_for_by_their_keys() {
     let bench = Bench::new([]);
     bench.run_with(&[]).await.expect(2, &["the provider wants password, username: give them by --credentials"]);
     bench.run_with(&["--credentials", "nowhere"]).await.expect(2, &["cannot read the credentials in nowhere"]);
+    bench.write("encoded.yaml", "kind: Secret\napiVersion: v1\nmetadata: { name: x }\ndata: { username: robot }\n");
+    bench.run_with(&["--credentials", "encoded.yaml"]).await.expect(2, &["encoded.yaml: data.username is not base64"]);
     bench.write("login/pasword", "x");
     std::fs::remove_file(bench.path("login/password")).unwrap();
     bench.run(&[]).await.expect(2, &["lacks password", "\"pasword\" looks like a slip of \"password\""]);

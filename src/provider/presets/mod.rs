@@ -13,20 +13,38 @@ struct Preset {
     name: &'static str,
     source: &'static str,
     spec: TokenProviderSpec,
-    definition: Arc<Definition>,
+    /// `None` where each customer has a URL of his own.
+    definition: Option<Arc<Definition>>,
 }
 
+/// The three that have a vendor of their own in the tests come first; the others by name.
 const SOURCES: &[(&str, &str)] = &[
     ("Palette", include_str!("palette.yaml")),
     ("Tenovos", include_str!("tenovos.yaml")),
     ("Virtana", include_str!("virtana.yaml")),
+    ("ArgoCD", include_str!("argocd.yaml")),
+    ("Auth0", include_str!("auth0.yaml")),
+    ("CrowdStrike", include_str!("crowdstrike.yaml")),
+    ("Databricks", include_str!("databricks.yaml")),
+    ("Entra", include_str!("entra.yaml")),
+    ("Jamf", include_str!("jamf.yaml")),
+    ("JamfClient", include_str!("jamfclient.yaml")),
+    ("Keycloak", include_str!("keycloak.yaml")),
+    ("Keystone", include_str!("keystone.yaml")),
+    ("Okta", include_str!("okta.yaml")),
+    ("Proxmox", include_str!("proxmox.yaml")),
+    ("Salesforce", include_str!("salesforce.yaml")),
+    ("VCenter", include_str!("vcenter.yaml")),
+    ("Vault", include_str!("vault.yaml")),
+    ("Zoom", include_str!("zoom.yaml")),
 ];
 
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     let preset = |&(name, source): &(&'static str, &'static str)| {
         let spec: TokenProviderSpec = serde_saphyr::from_str(source).expect("invariant: a test reads every preset");
-        let definition = form::compile(&spec, http(&spec)).expect("invariant: a test compiles every preset");
-        Preset { name, source, spec, definition: Arc::new(definition) }
+        let compiled = || form::compile(&spec, http(&spec)).expect("invariant: a test compiles every preset");
+        let definition = spec.url.is_some().then(|| Arc::new(compiled()));
+        Preset { name, source, spec, definition }
     };
     SOURCES.iter().map(preset).collect()
 });
@@ -35,6 +53,24 @@ static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     SOURCES.iter().map(|(name, _)| *name).collect()
+}
+
+/// What is said of a preset that cannot be used by its name alone.
+#[must_use]
+pub fn unusable(name: &str) -> String {
+    if find(name).is_some() {
+        return needs_url(name);
+    }
+    unknown(name)
+}
+
+/// What is said where a URL lacks that only the customer knows.
+#[must_use]
+pub fn needs_url(name: &str) -> String {
+    format!(
+        "preset {name} has no URL of its own, since each customer has another: make a ClusterTokenProvider with \
+         `preset: {name}` and `url`"
+    )
 }
 
 /// What is said of a name that no preset has.
@@ -59,10 +95,10 @@ pub fn spec(name: &str) -> Option<&'static TokenProviderSpec> {
     find(name).map(|preset| &preset.spec)
 }
 
-/// The preset with its vendor's own URL.
+/// The preset with its vendor's own URL; `None` where there is no such preset, or each customer has a URL of his own.
 #[must_use]
 pub fn definition(name: &str) -> Option<Arc<Definition>> {
-    find(name).map(|preset| Arc::clone(&preset.definition))
+    find(name).and_then(|preset| preset.definition.clone())
 }
 
 fn find(name: &str) -> Option<&'static Preset> {

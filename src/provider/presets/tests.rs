@@ -13,10 +13,37 @@ fn example(yaml: &str) -> Definition {
 fn every_preset_is_a_good_definition_of_the_form_that_people_write() {
     for name in names() {
         let source = source(name).unwrap();
-        assert_eq!(fixtures::definition(source), *definition(name).unwrap());
-        assert!(source.starts_with(&format!("# {name}")));
+        assert!(source.starts_with(&format!("# {name}")), "{name}");
+        if let Some(definition) = definition(name) {
+            assert_eq!(fixtures::definition(source), *definition);
+        } else {
+            let own = fixtures::definition(&format!("url: https://own.example.com\n{source}"));
+            assert_eq!(own, fixtures::definition(&format!("{{ preset: {name}, url: 'https://own.example.com' }}")));
+        }
     }
     assert!(definition("palette").is_none() && source("").is_none());
+}
+
+#[test]
+fn every_preset_without_a_vendor_in_the_tests_names_its_source_and_says_that_it_was_not_tried() {
+    let file = |name| source(name).unwrap();
+    for name in names().into_iter().skip(3) {
+        let lines: Vec<_> = file(name).lines().collect();
+        assert!(lines[1].starts_with("# Source: https://"), "{name}");
+        assert!(lines[2..4].iter().any(|line| line.starts_with("# Not tried against the real service.")), "{name}");
+    }
+}
+
+#[test]
+fn a_preset_without_a_url_of_its_own_is_never_sent_anywhere() {
+    let without: Vec<_> = names().into_iter().filter(|name| definition(name).is_none()).collect();
+    assert!(without.len() >= 10);
+    for name in without {
+        let problem = validate::compile(&fixtures::spec(&format!("preset: {name}"))).unwrap_err().to_string();
+        assert!(problem.starts_with("spec.url: is required: preset "), "{problem}");
+        assert!(problem.ends_with(&unusable(name)), "{problem}");
+        assert!(source(name).unwrap().contains("\n# url: https://"), "{name} does not say how its URL looks");
+    }
 }
 
 #[test]
