@@ -211,14 +211,13 @@ impl Manifest {
         let mut data = BTreeMap::new();
         for member in root.get("data").map(Node::members).unwrap_or_default() {
             let text = member.value.text().unwrap_or_default();
-            match BASE64_STANDARD.decode(text.replace(['\n', ' '], "")) {
-                Ok(bytes) => drop(data.insert(member.name.clone(), SecretSlice::from(bytes))),
-                Err(_) => {
-                    // The key is there, so that it is not said to be missing as well.
-                    data.insert(member.name.clone(), SecretSlice::from(b"?".to_vec()));
-                    let message = "is not base64: write the value itself under stringData instead";
-                    findings.push(self.finding(&format!("data.{}", member.name), message, Severity::Error));
-                }
+            if let Ok(bytes) = BASE64_STANDARD.decode(text.replace(['\n', ' '], "")) {
+                data.insert(member.name.clone(), SecretSlice::from(bytes));
+            } else {
+                // The key is there, so that it is not said to be missing as well.
+                data.insert(member.name.clone(), SecretSlice::from(b"?".to_vec()));
+                let message = "is not base64: write the value itself under stringData instead";
+                findings.push(self.finding(&format!("data.{}", member.name), message, Severity::Error));
             }
         }
         for member in root.get("stringData").map(Node::members).unwrap_or_default() {
