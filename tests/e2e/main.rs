@@ -74,15 +74,14 @@ fn main() -> ExitCode {
     if enclosure::directory().is_some() {
         return inside(&arguments);
     }
-    let outcome = match node::missing() {
+    match node::missing() {
         _ if arguments.list || !any_story_is_wanted(&arguments) => listed(&arguments).report_code(),
         Some(missing) => {
             eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {missing}\n");
             listed(&arguments).report_code()
         }
         None => go_inside(),
-    };
-    outcome
+    }
 }
 
 /// Stands for the stories where they do not run: they are listed, filtered out, or ignored.

@@ -143,11 +143,7 @@ impl Node {
     pub async fn look_at_pods_each(&self, period: Duration) -> Result<()> {
         let dir = enclosure::directory().context("there is no enclosure")?;
         let log = self.kubelet_log().len();
-        let mut slot = self.kubelet();
-        // The old one ends first: two kubelets would fight over the pods.
-        slot.end();
-        *slot = kubelet::start(&self.control_plane, &dir, Some(period))?;
-        drop(slot);
+        self.replace_kubelet(&dir, period)?;
         let started = poll_until(START_TIMEOUT, async || {
             if let Some(obituary) = self.kubelet().obituary() {
                 return Ok(Err(anyhow!(obituary)));
@@ -167,6 +163,14 @@ impl Node {
             let pid = Pid::from_raw(pid).context("a process of another namespace")?;
             kill_process(pid, Signal::KILL)?;
         }
+        Ok(())
+    }
+
+    /// The old one ends first: two kubelets would fight over the pods.
+    fn replace_kubelet(&self, dir: &Path, period: Duration) -> Result<()> {
+        let mut slot = self.kubelet();
+        slot.end();
+        *slot = kubelet::start(&self.control_plane, dir, Some(period))?;
         Ok(())
     }
 
