@@ -74,14 +74,14 @@ fn main() -> ExitCode {
     if enclosure::directory().is_some() {
         return inside(&arguments);
     }
-    match node::missing() {
-        _ if arguments.list || !any_story_is_wanted(&arguments) => listed(&arguments).report_code(),
-        Some(missing) => {
-            eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {missing}\n");
-            listed(&arguments).report_code()
-        }
-        None => go_inside(),
+    if arguments.list || !any_story_is_wanted(&arguments) {
+        return listed(&arguments).exit_code().report();
     }
+    if let Some(missing) = node::missing() {
+        eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {missing}\n");
+        return listed(&arguments).exit_code().report();
+    }
+    go_inside()
 }
 
 /// Stands for the stories where they do not run: they are listed, filtered out, or ignored.
@@ -92,10 +92,11 @@ fn listed(arguments: &Arguments) -> Conclusion {
 
 fn any_story_is_wanted(arguments: &Arguments) -> bool {
     let matches = |name: &str, filter: &str| if arguments.exact { name == filter } else { name.contains(filter) };
-    stories().iter().any(|(name, _)| {
-        arguments.filter.as_ref().is_none_or(|filter| matches(name, filter))
-            && !arguments.skip.iter().any(|skipped| matches(name, skipped))
-    })
+    !arguments.ignored
+        && stories().iter().any(|(name, _)| {
+            arguments.filter.as_ref().is_none_or(|filter| matches(name, filter))
+                && !arguments.skip.iter().any(|skipped| matches(name, skipped))
+        })
 }
 
 /// Builds what needs the network, and then plays inside.
@@ -123,15 +124,5 @@ fn inside(arguments: &Arguments) -> ExitCode {
     });
     let conclusion = libtest_mimic::run(arguments, trials.collect());
     runtime.block_on(theatre.close(conclusion.has_failed(), begun.elapsed()));
-    conclusion.report_code()
-}
-
-trait ReportCode {
-    fn report_code(&self) -> ExitCode;
-}
-
-impl ReportCode for Conclusion {
-    fn report_code(&self) -> ExitCode {
-        self.exit_code().report()
-    }
+    conclusion.exit_code().report()
 }

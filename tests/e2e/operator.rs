@@ -41,10 +41,10 @@ pub async fn installed(stage: &Stage) -> Result<()> {
     helm(stage, &["install"], chart(), images::TAG, &[]).await.map(drop)
 }
 
+/// All pods of the operator, those that are ending too.
 pub async fn replicas(stage: &Stage) -> Result<Vec<Pod>> {
     let pods: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
-    let listed = pods.list(&ListParams::default().labels(SELECTOR)).await?.items;
-    Ok(listed.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
+    Ok(pods.list(&ListParams::default().labels(SELECTOR)).await?.items)
 }
 
 /// The name of the pod that holds the Lease.

@@ -3,8 +3,8 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, Result};
-use image::build::{self, Profile};
-use testbed::go_build;
+use image::build::{self, BuildError, Profile};
+use testbed::{go_build, node};
 
 const OPERATOR: &str = "APITOKEN_E2E_OPERATOR";
 const PODS: &str = "APITOKEN_E2E_PODS";
@@ -15,7 +15,7 @@ const COREDNS: &str = "APITOKEN_E2E_COREDNS";
 /// quickly.
 const PROFILE: &str = "APITOKEN_E2E_PROFILE";
 
-/// Their paths.
+/// The paths.
 #[derive(Clone, Debug)]
 pub struct Programs {
     pub operator: PathBuf,
@@ -27,14 +27,14 @@ pub struct Programs {
 impl Programs {
     /// Builds what is not there yet.
     pub fn build() -> Result<Self> {
-        testbed::binaries::binaries()?;
+        node::build()?;
         let profile =
             if env::var_os(PROFILE).is_some_and(|p| p == "release") { Profile::Release } else { Profile::Node };
         Ok(Self {
             helm: go_build::helm()?,
             coredns: go_build::coredns()?,
-            operator: env::var_os(OPERATOR).map_or_else(|| build::operator(profile), |p| Ok(p.into()))?,
-            pods: env::var_os(PODS).map_or_else(build::pods, |p| Ok(p.into()))?,
+            operator: given_or(OPERATOR, || build::operator(profile))?,
+            pods: given_or(PODS, build::pods)?,
         })
     }
 
@@ -48,4 +48,9 @@ impl Programs {
         let path = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
         Ok(Self { operator: path(OPERATOR)?, pods: path(PODS)?, helm: path(HELM)?, coredns: path(COREDNS)? })
     }
+}
+
+/// A static program that is there already, or one that is built.
+fn given_or(variable: &str, build: impl FnOnce() -> Result<PathBuf, BuildError>) -> Result<PathBuf, BuildError> {
+    env::var_os(variable).map_or_else(build, |given| Ok(given.into()))
 }

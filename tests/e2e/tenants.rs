@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
+use testbed::audit::AuditEvent;
 
 use crate::{
     images, operator,
@@ -20,6 +21,7 @@ const TENANT: &str = "system:serviceaccount:team-a:pipeline";
 
 pub async fn in_namespace_mode_secrets_elsewhere_are_out_of_reach(stage: &Stage) -> Result<()> {
     namespace_mode(stage).await?;
+    let mark = stage.cluster().audit().mark()?;
     for namespace in [SERVED, SERVED_TOO, NOT_SERVED] {
         stage.apply(namespace, &request("clusters")).await?;
     }
@@ -29,6 +31,15 @@ pub async fn in_namespace_mode_secrets_elsewhere_are_out_of_reach(stage: &Stage)
     }
     let pending = ["-n", NOT_SERVED, "get", "apitoken", "clusters", "-o", "jsonpath={.status.observedGeneration}"];
     assert_eq!(stage.kubectl(&pending).await?, "-1", "a namespace that is not listed was served");
+
+    let asked = stage.cluster().audit().since(&mark)?.into_iter().filter(|event| event.user == OPERATOR);
+    let asked: Vec<_> = asked.collect();
+    assert!(asked.iter().any(|event| event.resource == "secrets" && event.namespace == SERVED), "{asked:?}");
+    let strange = |event: &&AuditEvent| {
+        let own = [SERVED, SERVED_TOO, operator::NAMESPACE].contains(&event.namespace.as_str());
+        event.code == 403 || event.resource == "secrets" && !own
+    };
+    assert_eq!(asked.iter().filter(strange).collect::<Vec<_>>(), Vec::<&AuditEvent>::new());
 
     for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
         assert!(may(stage, OPERATOR, SERVED, verb, "secrets").await?, "{verb} secrets in {SERVED}");

@@ -1,9 +1,6 @@
 //! The network between a process and the providers.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use apitoken_operator::{
     api::http::Operation,

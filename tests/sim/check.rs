@@ -52,13 +52,20 @@ fn i1_no_expired_token_is_exposed(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
     for (token, line) in timelines(history) {
         for held in &line.held {
-            let Some((issue, expired_at)) = held.issue.as_ref().and_then(|issue| Some((issue, issue.expires_at?))) else { continue };
+            let Some((issue, expired_at)) = held.issue.as_ref().and_then(|issue| Some((issue, issue.expires_at?)))
+            else {
+                continue;
+            };
             let lifetime = expired_at - issue.sent_at;
             let time_enough = (lifetime / 10).max(MINUTE).min(lifetime * 3 / 10);
             let same_clock = history.offset_at(issue.sent_at) == history.offset_at(expired_at);
             let excused = !same_clock || history.was_blocked(&token, expired_at - time_enough, expired_at);
             if held.until > expired_at && !excused {
-                let what = format!("{token}: token {} was still there {} s after its expiry", issue.serial, (held.until - expired_at) / SECOND);
+                let what = format!(
+                    "{token}: token {} was still there {} s after its expiry",
+                    issue.serial,
+                    (held.until - expired_at) / SECOND
+                );
                 found.push(Violation { invariant: "I1", at: expired_at, what });
             }
         }
@@ -75,7 +82,8 @@ fn i1_no_token_is_said_to_live_longer_than_it_does(history: &History) -> Vec<Vio
             let offset = history.offset_at(issue.sent_at);
             let jumped = history.offset_at(issue.sent_at - MINUTE) != offset || history.offset_at(*from) != offset;
             if claimed - offset > truth && !jumped {
-                let what = format!("{token}: token {} is said to live {} ms too long", issue.serial, claimed - offset - truth);
+                let what =
+                    format!("{token}: token {} is said to live {} ms too long", issue.serial, claimed - offset - truth);
                 found.push(Violation { invariant: "I1", at: *from, what });
             }
         }
@@ -104,7 +112,8 @@ fn i2_no_one_time_token_is_presented_twice(history: &History) -> Vec<Violation> 
 }
 
 fn i2_what_is_presented_is_what_is_stored(history: &History) -> Vec<Violation> {
-    let lost = asked(history).filter(|(_, asked)| asked.one_time && asked.presented.is_some() && asked.presented != asked.stored);
+    let lost = asked(history)
+        .filter(|(_, asked)| asked.one_time && asked.presented.is_some() && asked.presented != asked.stored);
     lost.map(|(at, asked)| {
         let what = format!("{}: {:?} was presented, {:?} is stored", asked.token, asked.presented, asked.stored);
         Violation { invariant: "I2", at, what }
@@ -143,7 +152,9 @@ fn i4_no_older_token_overwrites_a_newer_one(history: &History) -> Vec<Violation>
 
 fn i4_every_write_names_a_version(history: &History) -> Vec<Violation> {
     let blind = history.entries.iter().filter_map(|entry| match &entry.event {
-        Event::Wrote { token, what, conditional: false } => Some((entry.at, format!("{token}: {what} was written over whatever was there"))),
+        Event::Wrote { token, what, conditional: false } => {
+            Some((entry.at, format!("{token}: {what} was written over whatever was there")))
+        }
         _ => None,
     });
     blind.map(|(at, what)| Violation { invariant: "I4", at, what }).collect()
@@ -251,7 +262,9 @@ fn i9_ready_is_never_said_of_an_expired_token(history: &History) -> Vec<Violatio
 
 fn i12_nobody_acts_without_the_lease(history: &History) -> Vec<Violation> {
     let usurped = history.entries.iter().filter_map(|entry| match &entry.event {
-        Event::Usurped { process, what } => Some((entry.at, format!("process {process} acts without the Lease: {what}"))),
+        Event::Usurped { process, what } => {
+            Some((entry.at, format!("process {process} acts without the Lease: {what}")))
+        }
         _ => None,
     });
     usurped.map(|(at, what)| Violation { invariant: "I12", at, what }).collect()

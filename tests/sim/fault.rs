@@ -80,23 +80,59 @@ pub enum Edit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// The next `times` calls of this kind.
-    Call { step: Step, harm: Harm, times: u8 },
-    Api { down_for: i64 },
-    ProviderDown { provider: usize, down_for: i64 },
+    Call {
+        step: Step,
+        harm: Harm,
+        times: u8,
+    },
+    Api {
+        down_for: i64,
+    },
+    ProviderDown {
+        provider: usize,
+        down_for: i64,
+    },
     /// The next `times` answers of a provider.
-    Reply { provider: usize, odd: Odd, times: u8 },
+    Reply {
+        provider: usize,
+        odd: Odd,
+        times: u8,
+    },
     /// The provider forgets all sessions.
-    Revoke { provider: usize },
-    EditProvider { provider: usize },
-    Crash { replica: usize },
-    Terminate { replica: usize },
-    Pause { replica: usize, lasts: i64 },
-    Jump { by: i64 },
-    WatchStalls { replica: usize, lasts: i64 },
+    Revoke {
+        provider: usize,
+    },
+    EditProvider {
+        provider: usize,
+    },
+    Crash {
+        replica: usize,
+    },
+    Terminate {
+        replica: usize,
+    },
+    Pause {
+        replica: usize,
+        lasts: i64,
+    },
+    Jump {
+        by: i64,
+    },
+    WatchStalls {
+        replica: usize,
+        lasts: i64,
+    },
     /// Events are lost; after that the watch is begun anew with a list.
-    WatchSkips { replica: usize, lasts: i64 },
+    WatchSkips {
+        replica: usize,
+        lasts: i64,
+    },
     /// Undone after `lasts`, where it takes something away.
-    User { token: usize, edit: Edit, lasts: i64 },
+    User {
+        token: usize,
+        edit: Edit,
+        lasts: i64,
+    },
     LeaseDeleted,
 }
 
@@ -156,8 +192,11 @@ fn what(rng: &mut Rng, shape: &Shape) -> What {
 }
 
 fn call(rng: &mut Rng) -> What {
-    use Step::{Login, ReadCredentials, ReadOutput, ReadSession, Refresh, WriteAnswer, WriteIntent, WriteOutput, WriteStatus};
-    let at_api = [ReadSession, ReadCredentials, ReadOutput, WriteIntent, WriteAnswer, WriteAnswer, WriteOutput, WriteStatus];
+    use Step::{
+        Login, ReadCredentials, ReadOutput, ReadSession, Refresh, WriteAnswer, WriteIntent, WriteOutput, WriteStatus,
+    };
+    let at_api =
+        [ReadSession, ReadCredentials, ReadOutput, WriteIntent, WriteAnswer, WriteAnswer, WriteOutput, WriteStatus];
     let asks = rng.percent(30);
     let step = if asks { rng.pick(&[Login, Refresh, Refresh]) } else { rng.pick(&at_api) };
     let slow = rng.between(SECOND, 15 * SECOND);

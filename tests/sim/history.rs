@@ -22,27 +22,63 @@ pub enum Event {
     /// A request left a process for a provider.
     Asked(Asked),
     /// A login with a wrong password was answered, and the process lived to see it.
-    Refused { token: String, content: String },
+    Refused {
+        token: String,
+        content: String,
+    },
     /// Values that nobody has tried yet, an edit, or a request: another attempt is somebody's wish.
     Waived,
     /// The output holds this now; `None`: it is gone, or holds no token of ours.
-    Output { token: String, by_us: bool, issue: Option<Issue>, claimed: Option<i64> },
+    Output {
+        token: String,
+        by_us: bool,
+        issue: Option<Issue>,
+        claimed: Option<i64>,
+    },
     /// The session or the status was written by a process.
-    Wrote { token: String, what: &'static str, conditional: bool },
+    Wrote {
+        token: String,
+        what: &'static str,
+        conditional: bool,
+    },
     /// A write or request of a process that was not the leader any more; what it was.
-    Usurped { process: usize, what: String },
+    Usurped {
+        process: usize,
+        what: String,
+    },
     /// `Ready` as it stands in the status.
-    Ready { token: String, ready: bool },
-    Created { token: String, uid: String },
-    Deleted { token: String, uid: String },
+    Ready {
+        token: String,
+        ready: bool,
+    },
+    Created {
+        token: String,
+        uid: String,
+    },
+    Deleted {
+        token: String,
+        uid: String,
+    },
     /// A Secret of a deleted ApiToken is still, or again, there.
-    Resurrected { uid: String, name: String },
+    Resurrected {
+        uid: String,
+        name: String,
+    },
     /// Something is wrong for these until it is not: what could not be kept then is excused.
-    Blocked { scope: Scope, until: i64 },
+    Blocked {
+        scope: Scope,
+        until: i64,
+    },
     /// The operator's clock is ahead of true time by this.
-    Clock { offset: i64 },
-    Panicked { process: usize },
-    Died { process: usize },
+    Clock {
+        offset: i64,
+    },
+    Panicked {
+        process: usize,
+    },
+    Died {
+        process: usize,
+    },
     Note(String),
 }
 

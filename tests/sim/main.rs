@@ -34,11 +34,23 @@ fn first() {
         let scenario = Scenario::new(seed, dense);
         let begun = std::time::Instant::now();
         let outcome = scenario.run(None);
-        println!("{seed}: {:?} {} token-days in {:?}: {} events", scenario.shape, scenario.token_days(), begun.elapsed(), outcome.history.entries.len());
+        println!(
+            "{seed}: {:?} {} token-days in {:?}: {} events",
+            scenario.shape,
+            scenario.token_days(),
+            begun.elapsed(),
+            outcome.history.entries.len()
+        );
         if std::env::var("TRACE").is_ok() {
-            for fault in &scenario.faults { println!("   {fault}"); }
-            for entry in &outcome.history.entries { println!("   {entry}"); }
+            for fault in &scenario.faults {
+                println!("   {fault}");
+            }
+            for entry in &outcome.history.entries {
+                println!("   {entry}");
+            }
         }
-        for violation in &outcome.violations { println!("  {violation}"); }
+        for violation in &outcome.violations {
+            println!("  {violation}");
+        }
     }
 }

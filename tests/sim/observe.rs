@@ -77,8 +77,7 @@ impl State {
             let owners = object["metadata"]["ownerReferences"].as_array();
             owners.into_iter().flatten().any(|owner| self.dead.contains_key(text(&owner["uid"])))
         };
-        let gone: Vec<_> =
-            self.store.all().filter(|(_, object)| orphaned(object)).map(|(id, _)| id.clone()).collect();
+        let gone: Vec<_> = self.store.all().filter(|(_, object)| orphaned(object)).map(|(id, _)| id.clone()).collect();
         for id in gone {
             let _raced = self.store.delete(&id, &Value::Null, By::Collector);
         }

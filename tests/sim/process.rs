@@ -3,10 +3,7 @@
 //! What `app` and `watch` do stands here once more: putting together, and feeding the index from what the API server
 //! tells. All else is the product itself, driven by its own controller.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use apitoken_operator::{
     api::{ApiToken, ClusterTokenProvider, ProviderKind},
@@ -115,7 +112,10 @@ async fn live(sim: &Arc<Sim>) {
     }
     tasks.shutdown().await;
     let encoded = operator.metrics.encode();
-    if encoded.lines().any(|line| line.contains("outcome=\"panicked\"") && line.contains("_total") && !line.ends_with(" 0")) {
+    if encoded
+        .lines()
+        .any(|line| line.contains("outcome=\"panicked\"") && line.contains("_total") && !line.ends_with(" 0"))
+    {
         sim.note(Event::Panicked { process: number });
     }
     sim.lock().processes[number].operator = None;
@@ -153,12 +153,7 @@ async fn put_together(
     (Arc::new(operator), woken, elector)
 }
 
-async fn candidacy(
-    sim: &Arc<Sim>,
-    number: usize,
-    client: &Client,
-    metrics: &Arc<Metrics>,
-) -> (Claim, Option<Elector>) {
+async fn candidacy(sim: &Arc<Sim>, number: usize, client: &Client, metrics: &Arc<Metrics>) -> (Claim, Option<Elector>) {
     if !sim.lock().history.elected || sim.has(Bug::TakesNoTurns) {
         return (Claim::unopposed(), None);
     }

@@ -96,7 +96,9 @@ impl Sim {
         state.note(now, Event::Blocked { scope, until: now + AFTER_FAILURE + slow });
         if call.step() == Step::WriteIntent {
             // It may be found later, and then means a request that was cut off.
-            for token in state.concerned(call).iter().filter_map(|token| state.credentials_of(token)).collect::<Vec<_>>() {
+            for token in
+                state.concerned(call).iter().filter_map(|token| state.credentials_of(token)).collect::<Vec<_>>()
+            {
                 state.interrupt(&token, now);
             }
         }

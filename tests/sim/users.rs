@@ -127,7 +127,9 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit) {
     match edit {
         Edit::WrongPassword => state.set_password(&credentials.name, "wrong"),
         Edit::NewPassword => state.new_password(&credentials.name),
-        Edit::TouchCredentials => state.change(&credentials, |it| it["metadata"]["labels"]["touched"] = json!(now.to_string())),
+        Edit::TouchCredentials => {
+            state.change(&credentials, |it| it["metadata"]["labels"]["touched"] = json!(now.to_string()))
+        }
         Edit::UnlabelCredentials => {
             state.change(&credentials, |it| it["metadata"]["labels"] = json!({}));
         }
@@ -135,7 +137,9 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit) {
         Edit::EditSpec => state.change(&id, |it| it["spec"]["refresh"] = json!({ "atPercent": 40 + now % 40 })),
         Edit::Suspend => state.change(&id, |it| it["spec"]["suspend"] = json!(true)),
         Edit::RequestRefresh => {
-            state.change(&id, |it| it["metadata"]["annotations"]["apitoken.dev/refresh-requested-at"] = json!(now.to_string()));
+            state.change(&id, |it| {
+                it["metadata"]["annotations"]["apitoken.dev/refresh-requested-at"] = json!(now.to_string())
+            });
         }
         Edit::DeleteOutput => drop(state.store.delete(&output, &Value::Null, By::User)),
         Edit::EditOutput => state.change(&output, |it| it["data"] = json!({ "token": BASE64_STANDARD.encode("mine") })),
@@ -243,7 +247,8 @@ impl State {
 
     fn data_of(&self, name: &str) -> Value {
         let user = name.strip_prefix(CREDENTIALS).unwrap();
-        let password = self.vendors.iter().find_map(|vendor| Some(vendor.accounts.get(user)?.password.clone())).unwrap();
+        let password =
+            self.vendors.iter().find_map(|vendor| Some(vendor.accounts.get(user)?.password.clone())).unwrap();
         json!({ "user": BASE64_STANDARD.encode(user), "password": BASE64_STANDARD.encode(password) })
     }
 

@@ -26,7 +26,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use self::containerd::Containerd;
 use crate::{
-    binaries::Program,
+    binaries::{Program, binaries},
     component::Component,
     control_plane::{ControlPlane, Options},
     eventually::poll_until,
@@ -55,6 +55,15 @@ pub const PAUSE: &str = "localhost/testbed-pause:1";
 
 /// The name of the image with the cluster's DNS server.
 pub const COREDNS: &str = "localhost/testbed-coredns:1";
+
+/// Builds what a node is made of, unless that has been done. Inside an enclosure there is no network to do it with.
+///
+/// # Errors
+/// The build fails; the message says what to install.
+pub fn build() -> Result<()> {
+    binaries()?;
+    Program::of_node("kubelet").map(drop)
+}
 
 /// A running node with its control plane. Dropping it ends its processes; the containers end with the enclosure.
 pub struct Node {
@@ -141,9 +150,8 @@ impl Node {
     /// # Errors
     /// It ends at once; the message holds the end of its log.
     pub async fn look_at_pods_each(&self, period: Duration) -> Result<()> {
-        let dir = enclosure::directory().context("there is no enclosure")?;
         let log = self.kubelet_log().len();
-        self.replace_kubelet(&dir, period)?;
+        self.restart_kubelet(period)?;
         let started = poll_until(START_TIMEOUT, async || {
             if let Some(obituary) = self.kubelet().obituary() {
                 return Ok(Err(anyhow!(obituary)));
@@ -152,6 +160,15 @@ impl Node {
             if begun { Ok(Ok(())) } else { Err("it has not registered the node") }
         });
         started.await.unwrap_or_else(|last| Err(anyhow!("the kubelet does not come back: {last}")))
+    }
+
+    fn restart_kubelet(&self, period: Duration) -> Result<()> {
+        let dir = enclosure::directory().context("there is no enclosure")?;
+        let mut slot = self.kubelet();
+        // The old one ends first: two kubelets would fight over the pods.
+        slot.end();
+        *slot = kubelet::start(&self.control_plane, &dir, Some(period))?;
+        Ok(())
     }
 
     /// Kills the processes of a container with SIGKILL, as a crash does; its id as in the pod's status.
@@ -163,14 +180,6 @@ impl Node {
             let pid = Pid::from_raw(pid).context("a process of another namespace")?;
             kill_process(pid, Signal::KILL)?;
         }
-        Ok(())
-    }
-
-    /// The old one ends first: two kubelets would fight over the pods.
-    fn replace_kubelet(&self, dir: &Path, period: Duration) -> Result<()> {
-        let mut slot = self.kubelet();
-        slot.end();
-        *slot = kubelet::start(&self.control_plane, dir, Some(period))?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod api_proxy;
 mod audit;
 mod control_plane;
+mod enclosure;
 mod operator;
 mod outputs;
 mod parents_death;
