@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
-use testbed::{eventually::await_until, pods::report::ConsumerReport};
+use testbed::{eventually::await_until, pods::report::ConsumerReport, vendors::Operation};
 
 use crate::{
     images, operator,
@@ -77,9 +78,36 @@ fn credentials(secret: &str) -> Result<BTreeMap<String, String>> {
 /// The operator, the vendors, and the team with valid tokens and pods that use them.
 pub async fn at_work(stage: &Stage) -> Result<()> {
     operator::installed(stage).await?;
+    let at_work = stage.kubectl(&["-n", NAMESPACE, "get", "deployments", "-o", "name"]).await;
+    if at_work.is_ok_and(|names| names.lines().count() == TOKENS.len()) {
+        return all_ready(stage).await;
+    }
     prepared(stage).await?;
     stage.apply(NAMESPACE, &sample(stage)?).await?;
-    stage.kubectl(&["-n", NAMESPACE, "wait", "apitokens", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    all_ready(stage).await?;
+    consumers_started(stage).await?;
+    // From here on the kubelet has something to show, in its own time, while stories go on.
+    for token in &TOKENS {
+        ask_for_refresh(stage, token.name, "for the kubelet").await?;
+    }
+    for token in &TOKENS {
+        await_until("the first renewal", PATIENCE, async || {
+            let given = given(stage, token).await?.len();
+            ensure!(given > 1, "{}: {given} token was given", token.vendor);
+            anyhow::Ok(())
+        })
+        .await;
+    }
+    Ok(())
+}
+
+pub async fn all_ready(stage: &Stage) -> Result<()> {
+    let wait = ["-n", NAMESPACE, "wait", "apitokens", "--all", "--for=condition=Ready", "--timeout=60s"];
+    stage.kubectl(&wait).await.map(drop)
+}
+
+/// Returns when each has had a call accepted.
+async fn consumers_started(stage: &Stage) -> Result<()> {
     let authority = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authority" },
         "data": { "ca.crt": stage.authority.pem() },
@@ -135,6 +163,16 @@ fn deployment(token: &Token) -> Value {
     })
 }
 
+/// The tokens that the vendor gave, with when: by refreshes, or where there are none by logins.
+pub async fn given(stage: &Stage, token: &Token) -> Result<Vec<(Vec<String>, Timestamp)>> {
+    let report = vendors::report(stage, token.vendor).await?;
+    let operations = [Operation::Login, Operation::Refresh];
+    let served = operations.into_iter().flat_map(|operation| vendors::successes(&report, operation, token.account));
+    let mut given: Vec<_> = served.map(|served| (served.issued, served.answered.unwrap_or(served.received))).collect();
+    given.sort_by_key(|(_, at)| *at);
+    Ok(given)
+}
+
 /// How the calls of the token's consumer went since its pod was started.
 pub async fn consumer(stage: &Stage, token: &Token) -> Result<ConsumerReport> {
     let pods: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
@@ -163,8 +201,8 @@ pub async fn output(stage: &Stage, token: &Token) -> Result<Secret> {
     Ok(secrets.get(token.name).await?)
 }
 
-/// Asks for a refresh of the token now, as docs/operations.md says.
-pub async fn ask_for_refresh(stage: &Stage, token: &Token, text: &str) -> Result<()> {
+/// Asks for a refresh of an ApiToken now, as docs/operations.md says. Once a minute this is heeded.
+pub async fn ask_for_refresh(stage: &Stage, apitoken: &str, text: &str) -> Result<()> {
     let annotation = format!("apitoken.dev/refresh-requested-at={text}");
-    stage.kubectl(&["-n", NAMESPACE, "annotate", "apitoken", token.name, &annotation, "--overwrite"]).await.map(drop)
+    stage.kubectl(&["-n", NAMESPACE, "annotate", "apitoken", apitoken, &annotation, "--overwrite"]).await.map(drop)
 }

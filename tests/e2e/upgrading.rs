@@ -39,7 +39,7 @@ pub async fn an_upgrade_brings_another_image_and_a_field_and_a_rollback_takes_th
     assert_runs(stage, images::TAG).await?;
     assert!(stage.kubectl(&["explain", "apitoken.spec.note"]).await.is_err(), "the field is still there");
     // The next write of anybody drops what the CRD does not know any more.
-    team::ask_for_refresh(stage, &TOKENS[0], "after the rollback").await?;
+    stage.kubectl(&["-n", team::NAMESPACE, "label", "apitoken", TOKENS[0].name, "written=again"]).await?;
     assert!(!spec(stage).await?.contains(FIELD));
 
     operator::ready(stage, 2).await;
@@ -62,9 +62,7 @@ pub async fn after_an_uninstall_everything_is_there_and_a_new_installation_logs_
 
     operator::helm(stage, &["install"], chart(), images::TAG, &[]).await?;
     operator::ready(stage, 2).await;
-    stage
-        .kubectl(&["-n", team::NAMESPACE, "wait", "apitokens", "--all", "--for=condition=Ready", "--timeout=60s"])
-        .await?;
+    team::all_ready(stage).await?;
     assert_eq!(kept(stage).await?, before, "what was valid was written again");
     assert_eq!(failover::logins(stage).await?, logins, "the new installation logged in");
     team::assert_undisturbed(stage).await
