@@ -41,14 +41,12 @@ pub async fn a_leader_that_is_killed_is_followed_without_a_login(stage: &Stage) 
 }
 
 /// The leader goes at a moment when a refresh is wanted; the next refresh is another's, and it is all that is asked.
-/// The token is one of its own, because a refresh may be asked for once a minute only.
+/// `name` is one of [`team::SPARE`].
 async fn follow(stage: &Stage, name: &str, figure: &str, goes: impl AsyncFnOnce(&str) -> Result<()>) -> Result<()> {
     team::at_work(stage).await?;
+    team::renewed_once(stage).await?;
     operator::ready(stage, 2).await;
     let account = format!("{name}@example.com");
-    vendors::set_up(stage, "palette", &vendors::account(&account, "change-me", None)).await?;
-    stage.apply(team::NAMESPACE, &vendors::palette_request(name, &account, "change-me")).await?;
-    team::all_ready(stage).await?;
     let former = operator::leader(stage).await?;
     let logins = logins(stage).await?;
 

@@ -41,9 +41,10 @@ pub async fn helm_test_passes(stage: &Stage) -> Result<()> {
 
 pub async fn both_replicas_are_ready_and_one_of_them_leads(stage: &Stage) -> Result<()> {
     operator::installed(stage).await?;
+    team::at_work(stage).await?;
     operator::ready(stage, 2).await;
     let leader = operator::leader(stage).await?;
     assert!(leader.starts_with(operator::RELEASE), "{leader}");
-    stage.figures.note("replicas with three tokens", operator::cost(stage, IDLE).await?.join("; "));
+    stage.figures.note("replicas with six tokens, none due", operator::cost(stage, IDLE).await?.join("; "));
     Ok(())
 }

@@ -24,6 +24,7 @@ const KUBELET: Duration = Duration::from_secs(180);
 
 pub async fn a_renewed_token_reaches_the_pods_in_the_kubelets_own_time(stage: &Stage) -> Result<()> {
     team::at_work(stage).await?;
+    team::renewed_once(stage).await?;
     let mut late = Vec::new();
     for token in &TOKENS {
         await_until("the kubelet to show the last renewal", KUBELET, async || {
@@ -42,6 +43,7 @@ pub async fn a_renewed_token_reaches_the_pods_in_the_kubelets_own_time(stage: &S
 
 pub async fn no_call_is_refused_through_ten_renewals_of_each_vendor(stage: &Stage) -> Result<()> {
     team::at_work(stage).await?;
+    team::renewed_once(stage).await?;
     stage.node.look_at_pods_each(Duration::from_secs(1)).await?;
     for token in &TOKENS {
         vendors::set_up(stage, token.vendor, &vendors::lifetime(SHORT_LIFE)).await?;

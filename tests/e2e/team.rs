@@ -36,6 +36,10 @@ pub const TOKENS: [Token; 3] = [
     Token { vendor: "virtana", name: "monitoring", account: "robot" },
 ];
 
+/// More ApiTokens, of Palette and with accounts of their own, for stories that want a refresh of their own: of one
+/// ApiToken a refresh may be asked for once a minute only, counted from its login too.
+pub const SPARE: [&str; 3] = ["evicted", "forced", "killed"];
+
 /// Vendors with the sample's accounts, and the team's namespace; nothing of ours in it yet.
 pub async fn prepared(stage: &Stage) -> Result<()> {
     vendors::installed(stage).await?;
@@ -86,10 +90,20 @@ pub async fn at_work(stage: &Stage) -> Result<()> {
     stage.apply(NAMESPACE, &sample(stage)?).await?;
     all_ready(stage).await?;
     consumers_started(stage).await?;
+    for name in SPARE {
+        let account = format!("{name}@example.com");
+        vendors::set_up(stage, "palette", &vendors::account(&account, "change-me", None)).await?;
+        stage.apply(NAMESPACE, &vendors::palette_request(name, &account, "change-me")).await?;
+    }
     // From here on the kubelet has something to show, in its own time, while stories go on.
     for token in &TOKENS {
         ask_for_refresh(stage, token.name, "for the kubelet").await?;
     }
+    Ok(())
+}
+
+/// Returns when the renewals are over that were asked for when the team went to work: a minute after the logins.
+pub async fn renewed_once(stage: &Stage) -> Result<()> {
     for token in &TOKENS {
         await_until("the first renewal", PATIENCE, async || {
             let given = given(stage, token).await?.len();

@@ -22,6 +22,7 @@ const FIELD: &str = "note";
 
 pub async fn an_upgrade_brings_another_image_and_a_field_and_a_rollback_takes_them_back(stage: &Stage) -> Result<()> {
     team::at_work(stage).await?;
+    team::renewed_once(stage).await?;
     let logins = failover::logins(stage).await?;
     let next = next_chart()?;
     let next = next.to_str().context("not UTF-8")?;
@@ -49,6 +50,7 @@ pub async fn an_upgrade_brings_another_image_and_a_field_and_a_rollback_takes_th
 
 pub async fn after_an_uninstall_everything_is_there_and_a_new_installation_logs_nobody_in(stage: &Stage) -> Result<()> {
     team::at_work(stage).await?;
+    team::renewed_once(stage).await?;
     let logins = failover::logins(stage).await?;
     let before = kept(stage).await?;
     ensure!(before.len() > TOKENS.len(), "no sessions and outputs to be kept: {before:?}");
