@@ -22,7 +22,7 @@ use url::Url;
 use crate::{
     bug::Bug,
     fault::{Harm, MINUTE, Odd, SECOND, Step},
-    history::{Asked, Event, Scope},
+    history::{Asked, Event, How, Scope},
     sim::{Flight, Sim, State, pause},
     vendor::Answer,
 };
@@ -130,7 +130,9 @@ impl Road {
         let Some(harm) = state.strike(step) else { return (None, there, back, down) };
         let slow = if let Harm::Slow(lasts) = harm { lasts } else { 0 };
         let until = now + slow + 75 * SECOND;
-        state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until });
+        for token in state.users_of(&order.credentials) {
+            state.note(now, Event::Blocked { scope: Scope::Token(token), until, how: How::NoToken });
+        }
         (Some(harm), there + slow / 2, back + slow / 2, down)
     }
 
@@ -177,21 +179,21 @@ impl Road {
         match answer.odd {
             Some(Odd::Status(429 | 503, _)) => {
                 let until = now + 75 * SECOND;
-                state.note(now, Event::Blocked { scope: Scope::Provider(order.provider), until });
+                state.note(now, Event::Blocked { scope: Scope::Provider(order.provider), until, how: How::NoToken });
             }
             Some(Odd::Status(404, _) | Odd::Garbage | Odd::EmptyToken) if login => {
                 let until = now + 16 * MINUTE;
-                state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until });
+                state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until, how: How::NoToken });
             }
             Some(_) => {
                 let until = now + 75 * SECOND;
-                state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until });
+                state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until, how: How::NoToken });
             }
             None => {}
         }
         if login && answer.refused {
             let content = format!("{} {}", order.body["user"], order.body["password"]);
-            state.note(now, Event::Refused { token: order.token.clone(), content });
+            state.note(now, Event::Refused { content });
         }
         if login && matches!(answer.status, 400 | 401 | 403) {
             for token in state.users_of(&order.credentials) {
@@ -211,7 +213,11 @@ impl Sim {
         let mut state = self.lock();
         state.serial += 1;
         let serial = state.serial;
-        state.vendors[provider].answer(operation, body, serial, now)
+        let answer = state.vendors[provider].answer(operation, body, serial, now);
+        if let Some(kept) = &answer.kept {
+            state.note(now, Event::Kept { refresh_token: kept.clone() });
+        }
+        answer
     }
 }
 

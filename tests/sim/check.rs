@@ -56,11 +56,14 @@ fn i1_no_expired_token_is_exposed(history: &History) -> Vec<Violation> {
             else {
                 continue;
             };
+            if held.until <= expired_at {
+                continue;
+            }
             let lifetime = expired_at - issue.sent_at;
             let time_enough = (lifetime / 10).max(MINUTE).min(lifetime * 3 / 10);
             let same_clock = history.offset_at(issue.sent_at) == history.offset_at(expired_at);
             let excused = !same_clock || history.was_blocked(&token, expired_at - time_enough, expired_at);
-            if held.until > expired_at && !excused {
+            if !excused {
                 let what = format!(
                     "{token}: token {} was still there {} s after its expiry",
                     issue.serial,
@@ -103,7 +106,8 @@ fn i2_no_one_time_token_is_presented_twice(history: &History) -> Vec<Violation> 
     let mut found = Vec::new();
     for (at, asked) in asked(history).filter(|(_, asked)| asked.one_time) {
         let Some(presented) = &asked.presented else { continue };
-        if let Some(before) = seen.insert(presented, at) {
+        let kept = |before: i64| history.kept(presented, before, at);
+        if let Some(before) = seen.insert(presented, at).filter(|before| !kept(*before)) {
             let what = format!("{}: {presented} was presented at {} already", asked.token, clock(before));
             found.push(Violation { invariant: "I2", at, what });
         }
@@ -247,11 +251,12 @@ fn i9_ready_is_never_said_of_an_expired_token(history: &History) -> Vec<Violatio
     let mut found = Vec::new();
     for (token, line) in timelines(history) {
         for held in &line.held {
-            let offset = history.offset_at(held.until);
-            let good_until = held.claimed.map_or(held.from, |claimed| claimed - offset);
-            let from = good_until.max(held.from);
+            let from = held.claimed.map_or(held.from, |claimed| history.shown_at(claimed, held.from));
+            if from == i64::MAX {
+                continue;
+            }
             let lied = line.ready_between(from + REPORTED_WITHIN, held.until);
-            if let Some(at) = lied.filter(|_| !history.was_blocked(&token, from - MINUTE, from + REPORTED_WITHIN)) {
+            if let Some(at) = lied.filter(|_| !history.was_blind(&token, from - MINUTE, from + REPORTED_WITHIN)) {
                 let what = format!("{token}: Ready is True, and its token expired at {}", clock(from));
                 found.push(Violation { invariant: "I9", at, what });
             }

@@ -23,8 +23,11 @@ pub enum Event {
     Asked(Asked),
     /// A login with a wrong password was answered, and the process lived to see it.
     Refused {
-        token: String,
         content: String,
+    },
+    /// This refresh token goes on: the provider gave no other.
+    Kept {
+        refresh_token: String,
     },
     /// Values that nobody has tried yet, an edit, or a request: another attempt is somebody's wish.
     Waived,
@@ -68,6 +71,7 @@ pub enum Event {
     Blocked {
         scope: Scope,
         until: i64,
+        how: How,
     },
     /// The operator's clock is ahead of true time by this.
     Clock {
@@ -100,6 +104,15 @@ pub struct Asked {
     pub due_at: Option<i64>,
 }
 
+/// What is excused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The provider or the credentials: there may be no new token, but what is said of the old one must be true.
+    NoToken,
+    /// The operator itself, the API server, a clock, or somebody else's edit: nothing can be known or said.
+    Blind,
+}
+
 /// Whom something concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -124,10 +137,23 @@ pub struct History {
     pub replicas: usize,
     pub healed_at: i64,
     pub ends_at: i64,
+    pub blocks: Vec<(i64, i64, Scope, How)>,
+    pub clocks: Vec<(i64, i64)>,
 }
 
 impl History {
-    pub fn concerns(&self, scope: &Scope, token: &str) -> bool {
+    /// Puts what is looked up often where it is found quickly. Once, at the end of the run.
+    pub fn sort_out(&mut self) {
+        for Entry { at, event } in &self.entries {
+            match event {
+                Event::Blocked { scope, until, how } => self.blocks.push((*at, *until, scope.clone(), *how)),
+                Event::Clock { offset } => self.clocks.push((*at, *offset)),
+                _ => {}
+            }
+        }
+    }
+
+    fn concerns(&self, scope: &Scope, token: &str) -> bool {
         match scope {
             Scope::All => true,
             Scope::Provider(provider) => self.providers.get(token) == Some(provider),
@@ -137,17 +163,40 @@ impl History {
 
     /// Whether something was wrong for a token at any time from `from` to `to`.
     pub fn was_blocked(&self, token: &str, from: i64, to: i64) -> bool {
+        self.blocks.iter().any(|(at, until, scope, _)| *at <= to && *until >= from && self.concerns(scope, token))
+    }
+
+    /// Whether nothing could be known of a token, or said, at any time from `from` to `to`.
+    pub fn was_blind(&self, token: &str, from: i64, to: i64) -> bool {
+        let blind = self.blocks.iter().filter(|(.., how)| *how == How::Blind);
+        blind.into_iter().any(|(at, until, scope, _)| *at <= to && *until >= from && self.concerns(scope, token))
+    }
+
+    /// Whether the provider said between two times that this refresh token goes on.
+    pub fn kept(&self, token: &str, from: i64, to: i64) -> bool {
         self.entries.iter().any(|entry| match &entry.event {
-            Event::Blocked { scope, until } => entry.at <= to && *until >= from && self.concerns(scope, token),
+            Event::Kept { refresh_token } => entry.at >= from && entry.at <= to && refresh_token == token,
             _ => false,
         })
     }
 
     /// How far the operator's clock was ahead at a true time.
     pub fn offset_at(&self, at: i64) -> i64 {
-        let offsets = self.entries.iter().take_while(|entry| entry.at <= at);
-        let offset = |entry: &Entry| if let Event::Clock { offset } = entry.event { Some(offset) } else { None };
-        offsets.filter_map(offset).last().unwrap_or(0)
+        self.clocks.iter().take_while(|(from, _)| *from <= at).last().map_or(0, |(_, offset)| *offset)
+    }
+
+    /// The first true time from `from` on at which the operator's clock showed `wanted` or later.
+    pub fn shown_at(&self, wanted: i64, from: i64) -> i64 {
+        let mut until = i64::MAX;
+        let mut shown = i64::MAX;
+        for (begun, offset) in self.clocks.iter().rev() {
+            let at = (wanted - offset).max(*begun).max(from);
+            if until > from && at < until {
+                shown = at;
+            }
+            until = *begun;
+        }
+        shown
     }
 }
 

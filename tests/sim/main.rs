@@ -3,54 +3,68 @@
 //!
 //! A run is a seed and a list of faults. What it did is judged by invariants over its history; a run that breaks one is
 //! shrunk to few faults, and printed.
-#![expect(clippy::unwrap_used, reason = "this is a test, and so is all that it calls")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test, and so is all that it calls")]
 #![expect(clippy::print_stdout, reason = "figures and failing runs are told")]
 
 mod bug;
 mod call;
+mod campaign;
 mod carry;
 mod check;
 mod fault;
 mod history;
 mod observe;
+mod planted;
 mod process;
 mod rng;
 mod run;
 mod serve;
+mod shrink;
 mod sim;
 mod store;
 mod timeline;
 mod users;
 mod vendor;
 
+use campaign::campaign;
 use run::Scenario;
 
+/// A number from the environment, to try other seeds or more of them by hand.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+fn scenarios(dense: bool, default: u64) -> Vec<Scenario> {
+    let first = number("SIM_SEED", 1);
+    (first..first + number("SIM_RUNS", default)).map(|seed| Scenario::new(seed, dense)).collect()
+}
+
 #[test]
-fn first() {
-    let from: u64 = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let count: u64 = std::env::var("COUNT").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let dense = std::env::var("DENSE").is_ok();
-    for seed in from..from + count {
-        let scenario = Scenario::new(seed, dense);
-        let begun = std::time::Instant::now();
-        let outcome = scenario.run(None);
-        println!(
-            "{seed}: {:?} {} token-days in {:?}: {} events",
-            scenario.shape,
-            scenario.token_days(),
-            begun.elapsed(),
-            outcome.history.entries.len()
-        );
-        if std::env::var("TRACE").is_ok() {
-            for fault in &scenario.faults {
-                println!("   {fault}");
-            }
-            for entry in &outcome.history.entries {
-                println!("   {entry}");
-            }
-        }
-        for violation in &outcome.violations {
-            println!("  {violation}");
-        }
-    }
+fn the_same_seed_gives_the_same_history() {
+    let once = || {
+        let outcome = Scenario::new(3, true).run(None);
+        outcome.history.entries.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (first, second) = (once(), once());
+    let differs = first.iter().zip(&second).find(|(one, other)| one != other);
+    assert!(differs.is_none() && first.len() == second.len(), "{differs:#?}");
+}
+
+#[test]
+fn ten_thousand_token_days_break_no_invariant() {
+    let figures = campaign("long runs", &scenarios(false, 60));
+    assert!(figures.token_days() > 10_000.0 || std::env::var("SIM_RUNS").is_ok(), "{}", figures.token_days());
+}
+
+#[test]
+fn short_lives_and_many_faults_break_no_invariant() {
+    campaign("dense runs", &scenarios(true, 40));
+}
+
+/// Row 81 of the fault matrix. `cargo test --test sim -- --ignored`, which takes its time.
+#[test]
+#[ignore = "a soak: an hour of computing"]
+fn seven_days_with_a_thousand_tokens_break_no_invariant() {
+    let soaks: Vec<_> = (1..=number("SIM_RUNS", 4)).map(|seed| Scenario::soak(seed)).collect();
+    campaign("soak", &soaks);
 }

@@ -36,23 +36,34 @@ pub struct Outcome {
 }
 
 impl Scenario {
-    /// Few tokens with long lives for days, or with short lives for an hour or two.
+    /// Many tokens with long lives for days, or few with short lives for an hour.
     pub fn new(seed: u64, dense: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let replicas = usize::try_from(rng.between(1, 2)).unwrap();
-        let healed_at = if dense { rng.between(HOUR, 2 * HOUR) } else { rng.between(2, 5) * 24 * HOUR };
+        let replicas = if rng.percent(if dense { 50 } else { 15 }) { 2 } else { 1 };
+        let healed_at = if dense { rng.between(20, 50) * MINUTE } else { rng.between(3, 6) * 24 * HOUR };
         let shape = Shape {
-            providers: usize::try_from(rng.between(2, 3)).unwrap(),
-            tokens: usize::try_from(if dense { rng.between(4, 8) } else { rng.between(20, 40) }).unwrap(),
+            providers: rng.below(2) + 2,
+            tokens: if dense { rng.below(5) + 4 } else { rng.below(20) + 25 },
             replicas,
             // An election for days would be all that a run does.
-            elected: dense && replicas > 1 && rng.percent(70),
-            faults: usize::try_from(if dense { rng.between(0, 25) } else { rng.between(10, 60) }).unwrap(),
+            elected: dense && replicas > 1 && rng.percent(60),
+            faults: if dense { rng.below(26) } else { rng.below(60) + 10 },
             healed_at,
-            ends_at: healed_at + if dense { 50 * MINUTE } else { 30 * HOUR },
+            ends_at: healed_at + if dense { 40 * MINUTE } else { 30 * HOUR },
         };
         let faults = plan(&mut rng, &shape);
         Self { seed, shape, dense, faults }
+    }
+
+    /// Seven days, a thousand tokens, and a fault every few minutes.
+    pub fn soak(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let healed_at = 7 * 24 * HOUR;
+        let (providers, tokens, replicas, faults) = (8, 1000, rng.below(2) + 1, 2000);
+        let shape =
+            Shape { providers, tokens, replicas, elected: false, faults, healed_at, ends_at: healed_at + 24 * HOUR };
+        let faults = plan(&mut rng, &shape);
+        Self { seed, shape, dense: false, faults }
     }
 
     pub fn token_days(&self) -> f64 {
@@ -97,7 +108,8 @@ impl Scenario {
         pause(self.shape.ends_at - self.shape.healed_at).await;
         tasks.shutdown().await;
         let mut state = sim.lock();
-        let history = std::mem::take(&mut state.history);
+        let mut history = std::mem::take(&mut state.history);
+        history.sort_out();
         Outcome { violations: violations(&history), history, fired: std::mem::take(&mut state.fired) }
     }
 }

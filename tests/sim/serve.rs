@@ -13,7 +13,7 @@ use crate::{
     bug::Bug,
     call::{Call, status},
     fault::{Harm, SECOND, Step},
-    history::{Event, Scope},
+    history::{Event, How, Scope},
     observe::{CREDENTIALS, SESSION},
     sim::{Sim, State, pause, text, timestamp},
     store::Kind,
@@ -93,7 +93,7 @@ impl Sim {
             _ => Scope::All,
         };
         let slow = if let Harm::Slow(lasts) = harm { lasts } else { 0 };
-        state.note(now, Event::Blocked { scope, until: now + AFTER_FAILURE + slow });
+        state.note(now, Event::Blocked { scope, until: now + AFTER_FAILURE + slow, how: How::Blind });
         if call.step() == Step::WriteIntent {
             // It may be found later, and then means a request that was cut off.
             for token in

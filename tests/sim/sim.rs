@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     bug::Bug,
     fault::{Harm, SECOND, Step},
-    history::{Entry, Event, History, Scope},
+    history::{Entry, Event, History, How, Scope},
     rng::Rng,
     store::{Change, Id, Kind, Store},
     vendor::Vendor,
@@ -136,9 +136,9 @@ impl Sim {
     }
 
     /// Something is wrong for these, from now for so many milliseconds.
-    pub fn block(&self, scope: Scope, lasts: i64) {
+    pub fn block(&self, scope: Scope, lasts: i64, how: How) {
         let until = self.now() + lasts;
-        self.note(Event::Blocked { scope, until });
+        self.note(Event::Blocked { scope, until, how });
     }
 
     /// A process dies on the spot: whatever it waits for never comes.
@@ -154,7 +154,7 @@ impl Sim {
         dying.killed.notify_one();
         let cut_off: Vec<_> = state.flights.extract_if(.., |flight| flight.process == process).collect();
         state.note(now, Event::Died { process });
-        state.note(now, Event::Blocked { scope: Scope::All, until: now + 90 * SECOND });
+        state.note(now, Event::Blocked { scope: Scope::All, until: now + 90 * SECOND, how: How::Blind });
         for flight in cut_off.iter().filter(|flight| flight.login) {
             state.interrupt(&flight.credentials, now);
         }
@@ -219,7 +219,7 @@ impl State {
     /// Something is wrong for a token until its next login works.
     pub fn block_until_login(&mut self, token: &str, now: i64) {
         self.open.entry(token.to_owned()).or_default().push(self.history.entries.len());
-        self.note(now, Event::Blocked { scope: Scope::Token(token.to_owned()), until: i64::MAX });
+        self.note(now, Event::Blocked { scope: Scope::Token(token.to_owned()), until: i64::MAX, how: How::NoToken });
     }
 
     pub fn login_worked(&mut self, token: &str, now: i64) {

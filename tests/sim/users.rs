@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fault::{Edit, Fault, HOUR, SECOND, What},
-    history::{Event, Scope},
+    history::{Event, How, Scope},
     observe::CREDENTIALS,
     sim::{Fed, NAMESPACE, Sim, State, pause, timestamp},
     store::{By, Id, Kind},
@@ -22,11 +22,11 @@ pub async fn befall(sim: Arc<Sim>, fault: Fault) {
         What::Call { step, harm, times } => sim.lock().armed.push((step, harm, times)),
         What::Api { down_for } => {
             sim.lock().api_down_until = now + down_for;
-            sim.block(Scope::All, down_for + 90 * SECOND);
+            sim.block(Scope::All, down_for + 90 * SECOND, How::Blind);
         }
         What::ProviderDown { provider, down_for } => {
             sim.lock().vendors[provider].down_until = now + down_for;
-            sim.block(Scope::Provider(provider), down_for + 75 * SECOND);
+            sim.block(Scope::Provider(provider), down_for + 75 * SECOND, How::NoToken);
         }
         What::Reply { provider, odd, times } => {
             let mut state = sim.lock();
@@ -36,7 +36,7 @@ pub async fn befall(sim: Arc<Sim>, fault: Fault) {
         What::EditProvider { provider } => edit_provider(&sim, provider),
         What::User { token, edit, lasts } => user(&sim, &format!("t{token}"), edit, lasts).await,
         What::LeaseDeleted => {
-            sim.block(Scope::All, 60 * SECOND);
+            sim.block(Scope::All, 60 * SECOND, How::Blind);
             let mut state = sim.lock();
             let lease = Id::new(Kind::Lease, NAMESPACE, "apitoken-operator");
             let _none = state.store.delete(&lease, &Value::Null, By::User);
@@ -56,12 +56,12 @@ fn process(sim: &Arc<Sim>, what: What) {
     match what {
         What::Crash { replica } => living(replica).into_iter().for_each(|number| sim.kill(number)),
         What::Terminate { replica } => {
-            sim.block(Scope::All, 90 * SECOND);
+            sim.block(Scope::All, 90 * SECOND, How::Blind);
             let operator = living(replica).and_then(|number| sim.lock().processes[number].operator.clone());
             operator.into_iter().for_each(|operator| operator.stopping.cancel());
         }
         What::Pause { replica, lasts } => {
-            sim.block(Scope::All, lasts + 90 * SECOND);
+            sim.block(Scope::All, lasts + 90 * SECOND, How::Blind);
             living(replica).into_iter().for_each(|number| sim.lock().processes[number].paused_until = now + lasts);
         }
         What::Jump { by } => {
@@ -70,14 +70,14 @@ fn process(sim: &Arc<Sim>, what: What) {
             let offset = state.offset;
             state.note(now, Event::Clock { offset });
             let lasts = 180 * SECOND + if by < 0 { HOUR - by } else { 0 };
-            state.note(now, Event::Blocked { scope: Scope::All, until: now + lasts });
+            state.note(now, Event::Blocked { scope: Scope::All, until: now + lasts, how: How::Blind });
         }
         What::WatchStalls { replica, lasts } => {
-            sim.block(Scope::All, lasts + 30 * SECOND);
+            sim.block(Scope::All, lasts + 30 * SECOND, How::Blind);
             living(replica).into_iter().for_each(|number| sim.lock().processes[number].stalled_until = now + lasts);
         }
         What::WatchSkips { replica, lasts } => {
-            sim.block(Scope::All, lasts + 30 * SECOND);
+            sim.block(Scope::All, lasts + 30 * SECOND, How::Blind);
             for number in living(replica) {
                 let mut state = sim.lock();
                 state.processes[number].gap_until = now + lasts;
@@ -89,7 +89,7 @@ fn process(sim: &Arc<Sim>, what: What) {
 }
 
 fn edit_provider(sim: &Arc<Sim>, provider: usize) {
-    sim.block(Scope::Provider(provider), 60 * SECOND);
+    sim.block(Scope::Provider(provider), 60 * SECOND, How::NoToken);
     let mut state = sim.lock();
     let now = sim.now();
     state.vendors[provider].edits += 1;
@@ -154,7 +154,7 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit) {
         }),
         Edit::Recreate | Edit::Delete => drop(state.store.delete(&id, &Value::Null, By::User)),
     }
-    state.note(now, Event::Blocked { scope, until: now + 90 * SECOND });
+    state.note(now, Event::Blocked { scope, until: now + 90 * SECOND, how: How::Blind });
     if matches!(edit, Edit::WrongPassword | Edit::RemoveCredentials | Edit::UnlabelCredentials) {
         for user in state.users_of(&credentials.name) {
             state.block_until_login(&user, now);
@@ -175,7 +175,10 @@ fn undo(sim: &Arc<Sim>, token: &str, edit: Edit) {
     let Some(credentials) = state.credentials_of(token) else {
         if edit == Edit::Recreate {
             state.make_token(token, now);
-            state.note(now, Event::Blocked { scope: Scope::Token(token.to_owned()), until: now + 90 * SECOND });
+            state.note(
+                now,
+                Event::Blocked { scope: Scope::Token(token.to_owned()), until: now + 90 * SECOND, how: How::Blind },
+            );
             sim.publish(state);
         }
         return;

@@ -65,11 +65,13 @@ pub struct Answer {
     pub refused: bool,
     /// Other than the provider is by itself.
     pub odd: Option<Odd>,
+    /// The refresh token that goes on, because no other was given (RFC 6749 section 6).
+    pub kept: Option<String>,
 }
 
 impl Answer {
     fn of(status: u16) -> Self {
-        Self { status, retry_after: None, body: "{}".to_owned(), refused: false, odd: None }
+        Self { status, retry_after: None, body: "{}".to_owned(), refused: false, odd: None, kept: None }
     }
 }
 
@@ -96,11 +98,13 @@ impl Vendor {
 
     /// The spec of its ClusterTokenProvider.
     pub fn spec(&self) -> Value {
-        let response = json!({
+        let mut response = json!({
             "accessToken": { "json": "/token" },
-            "refreshToken": { "json": "/refresh" },
             "expiry": [{ "seconds": { "json": "/expiresIn" } }, { "after": "10m" }],
         });
+        if self.refreshes {
+            response["refreshToken"] = json!({ "json": "/refresh" });
+        }
         let uid = json!({ "X-Uid": "${apiToken.uid}" });
         let mut http = json!({
             "credentials": { "required": ["user", "password"] },
@@ -123,7 +127,9 @@ impl Vendor {
     pub fn answer(&mut self, operation: Operation, body: &Value, serial: u64, now: i64) -> Answer {
         let odd = self.odd.pop_front();
         if let Some(Odd::Status(status, retry_after)) = odd {
-            return Answer { retry_after, odd, ..Answer::of(status) };
+            // Whoever is told to wait has not been heard.
+            let kept = body["refresh"].as_str().filter(|_| matches!(status, 429 | 503)).map(str::to_owned);
+            return Answer { retry_after, odd, kept, ..Answer::of(status) };
         }
         let session = match operation {
             Operation::Login => self.log_in(body, now),
@@ -131,7 +137,14 @@ impl Vendor {
         };
         match session {
             Err(answer) => Answer { odd, ..answer },
-            Ok(session) => self.grant(session, odd, serial, now),
+            Ok(session) => {
+                let mut answer = self.grant(session, odd, serial, now);
+                answer.kept = body["refresh"].as_str().filter(|_| odd == Some(Odd::NoRefreshToken)).map(str::to_owned);
+                if let Some(token) = answer.kept.as_ref().and_then(|kept| self.refresh_tokens.get_mut(kept)) {
+                    token.used_at = None;
+                }
+                answer
+            }
         }
     }
 
@@ -193,9 +206,10 @@ impl Vendor {
     /// The token that it gave before, with what is left of its life.
     fn repeat(&self, user: &str, body: &mut Value, now: i64) {
         let Some(token) = self.last.get(user) else { return };
-        let Some(expires_at) = self.issues.get(token).and_then(|issue| issue.expires_at) else { return };
+        let expires_at = self.issues.get(token).and_then(|issue| issue.expires_at);
+        let Some(expires_at) = expires_at.filter(|at| *at > now + SECOND) else { return };
         body["token"] = json!(token);
-        body["expiresIn"] = json!((expires_at - now).max(0) / SECOND);
+        body["expiresIn"] = json!((expires_at - now) / SECOND);
     }
 
     /// All sessions are forgotten; what was issued stays good.
@@ -211,6 +225,6 @@ pub fn lifetime(rng: &mut Rng, dense: bool) -> i64 {
     if dense {
         rng.pick(&[2 * MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR])
     } else {
-        rng.pick(&[4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR])
+        rng.pick(&[12 * HOUR, 24 * HOUR, 24 * HOUR, 72 * HOUR])
     }
 }
