@@ -83,6 +83,11 @@ impl Program {
         Ok(Self { path: go_build::cluster()?, component: Some(component) })
     }
 
+    /// A program built from a module beside this crate.
+    pub(crate) fn built(path: PathBuf) -> Self {
+        Self { path, component: None }
+    }
+
     /// A program of the machine, found by `PATH`.
     pub(crate) fn installed(name: &str) -> Self {
         Self { path: name.into(), component: None }

@@ -21,6 +21,10 @@ pub const KUBERNETES_VERSION: &str = "1.34.3";
 pub const HELM_VERSION: &str = "3.19.5";
 /// The CoreDNS release that `tests/coredns/go.mod` names, without the leading `v`.
 pub const COREDNS_VERSION: &str = "1.13.2";
+/// The Ory Hydra release that `tests/hydra/go.mod` names, without the leading `v`.
+pub const HYDRA_VERSION: &str = "2.3.0";
+/// The PocketBase release that `tests/pocketbase/go.mod` names, without the leading `v`.
+pub const POCKETBASE_VERSION: &str = "0.39.9";
 
 /// A program and the module that it is built from.
 struct GoProgram {
@@ -35,6 +39,16 @@ struct GoProgram {
     what: &'static str,
     minutes_on_two_cores: usize,
     link_flags: String,
+    cgo: Cgo,
+}
+
+/// Whether C is compiled too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cgo {
+    /// Go alone.
+    Off,
+    /// With a C compiler, and these build tags.
+    With { tags: &'static str },
 }
 
 /// The multi-call Kubernetes binary.
@@ -54,6 +68,7 @@ pub(crate) fn cluster() -> Result<PathBuf> {
         what: "kube-apiserver",
         minutes_on_two_cores: 4,
         link_flags: format!("{version}Version=v{KUBERNETES_VERSION} {version}Major=1 {version}Minor={minor}"),
+        cgo: Cgo::Off,
     })
 }
 
@@ -78,6 +93,7 @@ pub fn helm() -> Result<PathBuf> {
             links("pkg/lint/rules"),
             links("pkg/chartutil")
         ),
+        cgo: Cgo::Off,
     })
 }
 
@@ -95,6 +111,44 @@ pub fn coredns() -> Result<PathBuf> {
         what: "CoreDNS",
         minutes_on_two_cores: 1,
         link_flags: String::new(),
+        cgo: Cgo::Off,
+    })
+}
+
+/// A real OAuth 2.0 server: Ory Hydra.
+///
+/// # Errors
+/// As when Kubernetes is built, and there is no C compiler.
+pub fn hydra() -> Result<PathBuf> {
+    built(&GoProgram {
+        name: "hydra",
+        version: HYDRA_VERSION,
+        module: "../hydra",
+        package: "github.com/ory/hydra/v2",
+        sources: &["go.mod", "go.sum"],
+        what: "Ory Hydra",
+        minutes_on_two_cores: 5,
+        link_flags: String::new(),
+        // Its own build's tags; SQLite is C.
+        cgo: Cgo::With { tags: "sqlite,sqlite_omit_load_extension" },
+    })
+}
+
+/// A real server whose login is an API of its own: PocketBase.
+///
+/// # Errors
+/// As when Kubernetes is built.
+pub fn pocketbase() -> Result<PathBuf> {
+    built(&GoProgram {
+        name: "pocketbase",
+        version: POCKETBASE_VERSION,
+        module: "../pocketbase",
+        package: ".",
+        sources: &["go.mod", "go.sum", "main.go"],
+        what: "PocketBase",
+        minutes_on_two_cores: 1,
+        link_flags: String::new(),
+        cgo: Cgo::Off,
     })
 }
 
@@ -177,17 +231,21 @@ impl GoProgram {
     }
 
     fn go_build(&self, target: &Path) -> Result<()> {
+        let (cgo, tags) = match self.cgo {
+            Cgo::Off => ("0", ""),
+            Cgo::With { tags } => ("1", tags),
+        };
         let output = Command::new("go")
             .current_dir(self.module_dir())
-            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &self.link_flags(), "-o"])
+            .args(["build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", &self.link_flags(), "-o"])
             .arg(target)
             .arg(self.package)
-            .env("CGO_ENABLED", "0")
+            .env("CGO_ENABLED", cgo)
             .output()
             .context("cannot run `go`")?;
         if !output.status.success() {
             bail!(
-                "building {} failed ({}); Go 1.24 or newer and access to Go modules are needed:\n{}",
+                "building {} failed ({}); Go 1.25 or newer and access to Go modules are needed:\n{}",
                 self.module_dir().display(),
                 output.status,
                 String::from_utf8_lossy(&output.stderr)
@@ -214,7 +272,7 @@ fn require_go(what: &str) -> Result<()> {
     match Command::new("go").arg("version").output() {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
-            "the tests run a real {what}, built from source by Go, and there is no `go` in PATH: install Go 1.24 or \
+            "the tests run a real {what}, built from source by Go, and there is no `go` in PATH: install Go 1.25 or \
              newer (https://go.dev/dl, or your distribution's golang package); for kube-apiserver alone it is enough \
              to set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kubectl"
         ),
@@ -237,6 +295,8 @@ mod tests {
             ("../cluster", "k8s.io/kubernetes", KUBERNETES_VERSION),
             ("../helm", "helm.sh/helm/v3", HELM_VERSION),
             ("../coredns", "github.com/coredns/coredns", COREDNS_VERSION),
+            ("../hydra", "github.com/ory/hydra/v2", HYDRA_VERSION),
+            ("../pocketbase", "github.com/pocketbase/pocketbase", POCKETBASE_VERSION),
         ];
         for (module, name, version) in required {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(module).join("go.mod");

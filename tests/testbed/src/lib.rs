@@ -26,5 +26,6 @@ pub mod pods;
 pub mod ports;
 mod process_cost;
 pub mod proxy;
+pub mod real;
 pub mod users;
 pub mod vendors;

@@ -1,0 +1,14 @@
+//! The operator as a real process against real servers, by definitions that were written from the servers' own
+//! documentation: `examples/providers`.
+
+#[path = "../stories/customers.rs"]
+#[allow(dead_code, reason = "the customers of the fakes are not wanted here")]
+mod customers;
+#[path = "../stories/world.rs"]
+#[allow(dead_code, reason = "not all that the other stories need")]
+mod world;
+
+mod user;
+
+mod pocketbase;
+mod pocketbase_refusals;
