@@ -14,7 +14,7 @@ use super::{
     failure_record::{blank_record, record_of},
     pass::Pass,
     route::Route,
-    unsaved::Answer as Unsaved,
+    unsaved::{Answer as Unsaved, Basis},
 };
 use crate::{
     api::http::{FailureClass, Operation},
@@ -203,16 +203,18 @@ async fn store_answer(
     store_until_stored(operator, pass, session).await
 }
 
-/// Tries for a moment; then the answer is kept in memory for the passes to come, unless somebody else wrote.
+/// Tries for a moment; then the answer is kept in memory for the passes to come. After a conflict the next one reads who
+/// wrote: somebody who asked the provider, too, or somebody who only labelled the Secret.
 async fn store_until_stored(operator: &Operator, pass: &mut Pass, session: Session) -> Result<(), ApiError> {
     let uid = pass.token.uid.clone();
     let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
-    let answer = Unsaved { key: pass.key.clone(), base, session: session.clone() };
+    let basis = pass.stored.as_ref().map(|stored| Basis::of(&stored.session.facts)).unwrap_or_default();
+    let answer = Unsaved { key: pass.key.clone(), base, basis, session: session.clone() };
     for pause in STORE_AGAIN_AFTER {
         match act::store_session(operator, pass, Urgency::Answer, session.clone()).await {
             Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
             Err(error) => {
-                if !error.is_conflict() && !error.is_not_found() {
+                if !error.is_not_found() {
                     operator.unsaved.keep(&uid, answer);
                 }
                 return Err(error);

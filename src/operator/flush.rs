@@ -5,7 +5,7 @@
 
 use futures::future::join_all;
 
-use super::{Operator, act, cluster::Urgency, observe, pass::Stored, unsaved::Answer};
+use super::{Operator, act, cluster::Urgency, entry::Key, observe, pass::Stored, unsaved::Answer};
 
 /// Offers each unsaved answer once. Returns whether none is left.
 pub async fn flush(operator: &Operator) -> bool {
@@ -19,7 +19,7 @@ pub async fn flush(operator: &Operator) -> bool {
 }
 
 /// It is stored, or it is of no use any more.
-async fn is_settled(operator: &Operator, uid: &str, Answer { key, base, session }: Answer) -> bool {
+async fn is_settled(operator: &Operator, uid: &str, Answer { key, base, session, .. }: Answer) -> bool {
     let Some(mut pass) = observe::glance(operator, &key, operator.now()).filter(|pass| pass.token.uid == uid) else {
         return true;
     };
@@ -29,10 +29,20 @@ async fn is_settled(operator: &Operator, uid: &str, Answer { key, base, session 
             tracing::info!(namespace = key.namespace, name = key.name, "an answer was stored before the end");
             true
         }
-        Err(error) if error.is_conflict() || error.is_not_found() => true,
+        Err(error) if error.is_not_found() => true,
+        Err(error) if error.is_conflict() => !follows(operator, &key, uid).await,
         Err(error) => {
             tracing::warn!(namespace = key.namespace, name = key.name, %error, "an answer is not stored yet");
             false
         }
+    }
+}
+
+/// Whether the answer still follows from the session as it is now; then it is offered again on that version.
+async fn follows(operator: &Operator, key: &Key, uid: &str) -> bool {
+    match observe::look(operator, key, false, operator.now()).await {
+        Ok(Some(read)) => read.stored.is_some_and(|stored| operator.unsaved.rebase(uid, &stored)),
+        Ok(None) => false,
+        Err(_) => true,
     }
 }

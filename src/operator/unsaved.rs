@@ -1,5 +1,5 @@
 //! Answers that a provider has given and that could not be stored yet. Losing one can cost a refresh token, so it is
-//! kept until it is stored, or until somebody else has written the session. Empty as long as the API server works.
+//! kept until it is stored, or until somebody else has dealt with the provider. Empty as long as the API server works.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use super::{
     entry::Key,
     pass::{Stored, Version},
 };
-use crate::token::session::Session;
+use crate::token::{facts::Facts, session::Session};
 
 #[derive(Default)]
 pub struct Unsaved {
@@ -26,10 +26,33 @@ pub struct Unsaved {
 pub struct Answer {
     /// The ApiToken.
     pub key: Key,
-    /// What the answer was built on.
+    /// What the answer was built on, and what that said.
     pub base: Option<Version>,
+    pub basis: Basis,
     /// The session with the answer in it.
     pub session: Session,
+}
+
+/// What of a session changes whenever somebody deals with its provider. A label or a note on the Secret leaves it alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    grant: Option<String>,
+    intent: Option<String>,
+}
+
+impl Basis {
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let grant = facts.issued.as_ref().map(|issued| issued.grant.clone());
+        Self { grant, intent: facts.intent.as_ref().map(|intent| intent.id.clone()) }
+    }
+}
+
+impl Answer {
+    fn follows_from(&self, read: &Stored) -> bool {
+        let uid = |version: &Option<Version>| version.as_ref().map(|version| version.uid.clone());
+        self.base == read.at || uid(&self.base) == uid(&read.at) && self.basis == Basis::of(&read.session.facts)
+    }
 }
 
 impl Unsaved {
@@ -61,15 +84,25 @@ impl Unsaved {
         self.lock().iter().map(|(uid, answer)| (uid.clone(), answer.clone())).collect()
     }
 
+    /// Lets the answer follow from what was read. `false`: it does not, and is dropped.
+    #[must_use]
+    pub fn rebase(&self, uid: &str, read: &Stored) -> bool {
+        let follows = self.answer_to(uid, read).is_some();
+        if let Some(answer) = self.lock().get_mut(uid) {
+            answer.base.clone_from(&read.at);
+        }
+        follows
+    }
+
     /// The unsaved answer to what was read, while it still follows from it.
     #[must_use]
     pub fn answer_to(&self, uid: &str, read: &Stored) -> Option<Session> {
         let mut all = self.lock();
         let answer = all.get(uid)?;
-        if answer.base == read.at {
+        if answer.follows_from(read) {
             return Some(answer.session.clone());
         }
-        // Somebody else wrote the session since: theirs counts.
+        // Somebody else asked the provider since: what they have counts.
         all.remove(uid);
         None
     }

@@ -11,6 +11,7 @@ use apitoken_operator::{
     },
 };
 use jiff::Timestamp;
+use testbed::reliability::row;
 
 use crate::{
     server::{Act, Server},
@@ -64,6 +65,9 @@ async fn literal_addresses_are_refused_in_whatever_spelling() {
         }
     }
     assert_eq!(trap.accepted(), 0);
+    row(41)
+        .injected("metadata, loopback and link-local addresses in all spellings")
+        .holds("refused before a packet is sent");
 }
 
 #[tokio::test]
@@ -111,6 +115,9 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     assert_eq!(names.asked(), ["api.example"], "what was judged is what was connected to: one question");
     server.open_connections(|open| *open == 0).await;
     assert_eq!(cause(send(&egress, &base, &plain_http(), PATIENT).await), refused(Range::LinkLocal));
+    row(44)
+        .injected("a name that resolves to a public address and then to a private one")
+        .holds("only addresses that were judged are connected to");
 }
 
 #[tokio::test]
@@ -151,4 +158,5 @@ async fn a_name_without_an_address_is_called_that_and_shows_no_more_than_host_an
         error.to_string(),
         "nowhere.example:443: the name cannot be resolved; check the provider's URL and the cluster's DNS"
     );
+    row(36).injected("a name without an address").holds("called that, with host and port and no more");
 }

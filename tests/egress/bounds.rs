@@ -11,6 +11,7 @@ use apitoken_operator::{
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use testbed::reliability::row;
 
 use crate::{
     server::{Act, Server},
@@ -66,6 +67,7 @@ async fn a_redirect_is_a_reply_and_where_it_points_nobody_ever_arrives() {
         assert_eq!(server.requests().len(), 1);
     }
     assert_eq!(trap.accepted(), 0);
+    row(41).injected("redirects of each status to another server").holds("a reply like others: nobody arrives there");
 }
 
 #[tokio::test]
@@ -103,6 +105,7 @@ async fn a_reply_without_end_is_left_after_the_bound() {
         server.open_connections(|open| *open == 0).await;
         assert!(server.written() < BUFFERED, "{} bytes went out with {header}", server.written());
     }
+    row(38).injected("chunks without end").holds("left after 64 KiB and what sockets buffer");
 }
 
 #[tokio::test]
@@ -124,6 +127,7 @@ async fn a_head_without_end_is_left_after_the_bound() {
         server.open_connections(|open| *open == 0).await;
         assert!(server.written() < BUFFERED, "{} bytes went out", server.written());
     }
+    row(38).injected("a head without end").holds("left after its bound");
 }
 
 #[tokio::test]
@@ -141,6 +145,7 @@ async fn a_compressed_reply_is_refused_and_never_unpacked() {
     let honest = b"HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\nok".to_vec();
     let server = Server::plain(Act::Reply(honest)).await;
     assert_eq!(send_plain(&server, PATIENT).await.unwrap().body.expose_secret(), b"ok");
+    row(38).injected("a reply that says it is compressed").holds("refused and never unpacked");
 }
 
 #[tokio::test]
@@ -181,6 +186,7 @@ async fn whoever_dawdles_is_left_at_the_deadline() {
         assert!(error.request_was_sent(), "{what}");
         server.open_connections(|open| *open == 0).await;
     }
+    row(37).injected("a head, a body, an answer that drip").holds("given up at the deadline for the whole");
 }
 
 #[tokio::test]

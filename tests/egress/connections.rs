@@ -6,7 +6,7 @@ use apitoken_operator::operator::{
 };
 use futures::future::join_all;
 use jiff::Timestamp;
-use testbed::ca::TestCa;
+use testbed::{ca::TestCa, reliability::row};
 use tokio::{
     net::TcpListener,
     time::{Instant, timeout},
@@ -52,6 +52,7 @@ async fn a_request_that_may_have_arrived_is_never_sent_again() {
     let error = send(&egress, &base, &tls, PATIENT).await.err().unwrap();
     assert_eq!((error.cause, error.request_was_sent()), (Cause::Closed, true));
     assert_eq!((server.requests().len(), server.accepted()), (2, 1));
+    row(45).injected("a connection that closes after the request").holds("never sent again");
 }
 
 #[tokio::test]
@@ -63,6 +64,7 @@ async fn a_connection_that_was_closed_while_it_rested_costs_no_request() {
         server.open_connections(|open| *open == 0).await;
         assert_eq!((server.requests().len(), server.accepted()), (sent, sent));
     }
+    row(45).injected("kept connections that close while they rest").holds("no request is lost to them");
 }
 
 #[tokio::test]
@@ -84,6 +86,9 @@ async fn a_handshake_that_stalls_is_given_up_long_before_the_deadline() {
     let error = send(&egress(), &base, &trusting(&TestCa::new().unwrap()), PATIENT).await.err().unwrap();
     assert_eq!((error.cause, error.request_was_sent()), (Cause::NoConnection(Reason::TimedOut), false));
     assert!(started.elapsed() < PATIENT / 10);
+    row(36)
+        .injected("a TLS handshake that never goes on")
+        .holds("given up after 5 s, long before the request would be");
 }
 
 #[tokio::test]
@@ -95,4 +100,5 @@ async fn where_nobody_listens_nothing_was_sent() {
     assert!(!error.request_was_sent());
     assert_eq!(error.to_string().split(": ").next().unwrap(), base.trim_start_matches("http://"));
     assert_eq!(cause(Err(error)), Cause::NoConnection(Reason::Refused));
+    row(36).injected("nobody listens at the port").holds("refused at once; known not to have been sent");
 }

@@ -10,7 +10,7 @@ use apitoken_operator::{
     },
 };
 use rcgen::{CertificateParams, KeyPair};
-use testbed::ca::TestCa;
+use testbed::{ca::TestCa, reliability::row};
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs::default_provider,
@@ -47,6 +47,9 @@ async fn a_certificate_of_a_trusted_authority_is_believed_and_no_other() {
             (sent, failure) => panic!("{:?} instead of {failure:?}", sent.map(|reply| reply.status)),
         }
     }
+    row(42)
+        .injected("certificates expired, for another host, of an unknown authority")
+        .holds("refused, each by its name; nothing is sent");
 }
 
 #[tokio::test]
@@ -74,6 +77,7 @@ async fn a_rotated_bundle_counts_from_the_next_request_on() {
         ..TlsMaterial::default()
     };
     assert!(send(&egress, &base, &both, PATIENT).await.is_ok());
+    row(42).injected("the bundle is rotated").holds("the new one counts from the next request on");
 }
 
 #[tokio::test]
@@ -88,6 +92,7 @@ async fn a_server_that_knows_only_old_tls_is_refused() {
         let sent = send(&egress(), &format!("https://{address}"), &trusting(&ca), PATIENT).await;
         assert_eq!(cause(sent), Cause::Tls(TlsFailure::NoCommonVersion));
     }
+    row(43).injected("a server hello of TLS 1.1, and its alert").holds("refused");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use testbed::{
     api_proxy::{ApiProxy, ApiRequest, When},
     audit::{AuditEvent, Mark},
     outputs::{OutputWatcher, Version},
+    reliability::{notes::Draft, oracles, row},
     users::User,
     vendors::{Exchange, Operation, Rotation, Tenovos, Virtana, history::History},
 };
@@ -98,6 +99,11 @@ async fn a_crash_between_session_and_output_costs_no_provider_call() {
     assert_eq!(virtana.history().len(), 1);
     let (newest, _) = virtana.newest_token("client").expect("a token");
     assert_eq!(world.data("infra", "token").await, newest);
+    row(5)
+        .injected("kill -9 when the output is about to be written")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 1)
+        .holds("written from the session at the next start; no call");
 }
 
 #[tokio::test]
@@ -116,6 +122,11 @@ async fn a_crash_between_output_and_status_costs_no_provider_call() {
     world.ready("infra").await;
     assert_eq!(virtana.history().len(), 1);
     assert_eq!(world.all_data("infra").await, Some(output));
+    row(6)
+        .injected("kill -9 when the status is about to be written")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 1)
+        .holds("the status is written at the next start; the output stays as it is, no call");
 }
 
 #[tokio::test]
@@ -138,16 +149,33 @@ async fn a_reusable_refresh_token_is_presented_again_after_a_crash_before_the_an
     assert_eq!(presented(&refreshes[1]), presented(&refreshes[0]), "the one that was given meanwhile is lost");
     assert_eq!(tenovos.logins().len(), 1);
     tenovos.assert_no_protocol_errors();
+    row(2)
+        .injected("kill -9 when the answer to a refresh is about to be stored; reusable refresh tokens")
+        .judged(&oracles::asked(&tenovos.history()))
+        .judged(&oracles::output(&versions, "accessToken", Timestamp::now(), |text| tenovos.token(text)))
+        .logins(tenovos.logins().len(), 1)
+        .holds("the same refresh token is presented again and taken; no login");
 }
 
 #[tokio::test]
 async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_login_follows() {
+    let injected = "kill -9 when the answer to a refresh is about to be stored; one-time refresh tokens";
+    presented_once(Rotation::ONE_TIME, row(4).injected(injected)).await;
+}
+
+#[tokio::test]
+async fn a_grace_time_in_which_the_vendor_takes_a_used_token_is_not_relied_on() {
+    let injected = "the same, and the vendor takes a used token for another minute";
+    presented_once(Rotation::OneTime { grace: LIFETIME }, row(3).injected(injected)).await;
+}
+
+async fn presented_once(rotation: Rotation, note: Draft) {
     let (mut world, proxy) = World::by_proxy().await;
     let virtana = Virtana::start(&world.ca).expect("Virtana");
     virtana.add_account("client", "correct");
     virtana.script(|script| {
         script.lifetime = LIFETIME;
-        (script.quirks.refresh_grant, script.quirks.rotation) = (true, Rotation::ONE_TIME);
+        (script.quirks.refresh_grant, script.quirks.rotation) = (true, rotation);
     });
     world.credentials("login", &[("clientId", "client"), ("clientSecret", "correct")]).await;
     let provider = world.provider("virtana", with_refresh(&world, &virtana)).await;
@@ -165,6 +193,10 @@ async fn a_one_time_refresh_token_is_not_presented_again_after_a_crash_but_one_l
     assert!(refreshes.iter().all(|refresh| refresh.refusal.is_none()), "{refreshes:?}");
     assert_eq!(virtana.logins().len(), 2);
     virtana.assert_no_protocol_errors();
+    note.judged(&oracles::one_time(&virtana.history()))
+        .judged(&oracles::output(&versions, "token", Timestamp::now(), |text| virtana.token(text)))
+        .logins(virtana.logins().len(), 2)
+        .holds("presented once; one login, whose session goes on; the old token stays in the output until then");
 }
 
 pub fn with_refresh(world: &World, virtana: &Virtana) -> Value {

@@ -5,6 +5,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::{
     eventually::await_until,
+    reliability::{oracles, row},
     users::User,
     vendors::{Exchange, Operation, Virtana},
 };
@@ -43,6 +44,11 @@ async fn missing_credentials_are_awaited_and_lead_to_one_login_when_the_command_
     world.follow(message(&token), &[]).await;
     world.ready("infra").await;
     assert_eq!(virtana.history().len(), 1);
+    row(50)
+        .injected("the credentials Secret is missing")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 1)
+        .holds("CredentialsNotFound with the command that helps; one login when it is made");
 }
 
 #[tokio::test]
@@ -68,6 +74,11 @@ async fn a_key_that_is_missing_is_named_and_the_command_that_is_told_adds_it() {
     world.follow(message(&token), &[("VALUE", "correct")]).await;
     world.ready("infra").await;
     assert_eq!(virtana.history().len(), 1);
+    row(50)
+        .injected("a key of the credentials is missing")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 1)
+        .holds("named, with the command that adds it; one login then");
 }
 
 #[tokio::test]
@@ -99,6 +110,11 @@ async fn a_token_outlives_its_deleted_credentials_to_its_end_and_one_login_follo
     world.credentials("login", GOOD).await;
     world.ready("infra").await;
     assert_eq!(virtana.history().len(), 2);
+    row(50)
+        .injected("the credentials are deleted while the token is valid")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 2)
+        .holds("the token stays to its end and the output is never emptied; one login on their return");
 }
 
 #[tokio::test]
@@ -162,6 +178,11 @@ async fn credentials_rotated_while_the_token_is_valid_lead_to_exactly_one_login(
     world.unrelated_change("login", json!({ "metadata": { "labels": { "team": "web" } } })).await;
     assert_eq!(virtana.history().len(), 2);
     assert_eq!(ready(&world.get("infra").await).map(|ready| ready.status.clone()).as_deref(), Some("True"));
+    row(51)
+        .injected("the credentials are rotated while the token is valid")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 2)
+        .holds("exactly one login; Ready all the time");
 }
 
 #[tokio::test]
@@ -200,6 +221,11 @@ async fn a_value_with_a_newline_at_its_end_is_refused_with_a_hint() {
     world.edit_secret("login", &[("clientSecret", "correct")]).await;
     world.ready("infra").await;
     assert_eq!(virtana.logins_of("client"), 2);
+    row(49)
+        .injected("a value with a newline at its end, corrected")
+        .judged(&oracles::asked(&virtana.history()))
+        .logins(virtana.logins().len(), 2)
+        .holds("the hint names the key; the next login follows at once");
 }
 
 impl World {

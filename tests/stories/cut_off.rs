@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use testbed::{
     api_proxy::{ApiProxy, ApiRequest, Rule, When},
+    reliability::{oracles, row},
     users::User,
     vendors::{Exchange, Operation},
 };
@@ -81,6 +82,11 @@ async fn an_answer_that_arrives_while_the_leader_is_cut_off_is_stored_when_the_w
     assert!(newest.len() == asked || newest[asked].operation == Operation::Refresh, "{newest:#?}");
     scene.company.next_refresh("infra").await;
     scene.company.spent(1);
+    row(11)
+        .injected("the leader is cut off during a refresh, and connected again after its claim has run out")
+        .judged(&oracles::one_time(&scene.company.virtana.history()))
+        .logins(scene.company.virtana.logins().len(), 1)
+        .holds("only the answer is stored, then it ends; the next leader uses it");
 }
 
 #[tokio::test]
@@ -97,6 +103,11 @@ async fn an_answer_that_arrives_while_the_leader_is_cut_off_is_dropped_if_the_se
     ends_as_one_who_lost(&scene.leader).await;
     scene.company.next_refresh("infra").await;
     scene.company.spent(2);
+    row(11)
+        .injected("the same, and another replica has led meanwhile")
+        .judged(&oracles::one_time(&scene.company.virtana.history()))
+        .logins(scene.company.virtana.logins().len(), 2)
+        .holds("the late answer loses the race and is dropped; one login for the unknown outcome");
 }
 
 #[tokio::test]
@@ -106,6 +117,10 @@ async fn a_leader_that_stays_cut_off_gives_its_answer_up_and_ends() {
     ends_as_one_who_lost(&scene.leader).await;
     let lines = scene.leader.logs();
     assert!(lines.iter().any(|line| line.contains("\"unsaved\":1")), "{lines:#?}");
+    row(11)
+        .injected("the leader is cut off during a refresh and stays so")
+        .judged(&oracles::one_time(&scene.company.virtana.history()))
+        .holds("it ends and says that one answer is not stored");
 }
 
 #[tokio::test]
@@ -136,4 +151,9 @@ async fn a_replica_that_saw_nothing_of_the_last_leaders_writes_presents_nothing_
     watch.release();
     company.next_refresh("infra").await;
     company.spent(1);
+    row(23)
+        .injected("a replica whose watch of Secrets brings nothing after its first list takes over")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("it reads the session before it asks: nothing is presented again");
 }

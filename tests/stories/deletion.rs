@@ -7,6 +7,7 @@ use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::json;
 use testbed::{
     eventually::await_until,
+    reliability::{oracles, row},
     vendors::{Fault, On},
 };
 
@@ -79,6 +80,11 @@ async fn an_apitoken_made_again_at_once_under_the_same_name_has_a_session_and_an
     scene.world.looked_again("clusters").await;
     scene.world.ready("clusters").await;
     assert_eq!(scene.palette.logins().len(), 2);
+    row(74)
+        .injected("deleted and made again at once under its name")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 2)
+        .holds("another uid: a session, a login and an output of its own");
 }
 
 #[tokio::test]
@@ -96,6 +102,11 @@ async fn an_answer_that_comes_after_the_deletion_resurrects_nothing() {
     scene.issued("after", json!({})).await;
     scene.world.until_gone(&session).await;
     assert!(scene.world.all_data("clusters").await.is_none(), "the output of a deleted ApiToken was made");
+    row(71)
+        .injected("deleted during a login that takes 4 s")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 2)
+        .holds("the answer is dropped: no session, no output comes back");
 }
 
 #[tokio::test]
@@ -107,6 +118,11 @@ async fn an_apitoken_can_be_deleted_while_its_vendor_hangs() {
     let session = scene.world.session_name("clusters").await;
     scene.world.delete_token("clusters").await;
     scene.world.until_gone(&session).await;
+    row(73)
+        .injected("deleted while its vendor hangs")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("gone at once, and its session with it");
 }
 
 #[tokio::test]
@@ -123,4 +139,5 @@ async fn a_namespace_with_apitokens_can_be_deleted() {
         Err(error) => Err(error.to_string()),
     })
     .await;
+    row(72).injected("the namespace of two ApiTokens is deleted").holds("it is gone; nothing is made in it meanwhile");
 }

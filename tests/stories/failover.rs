@@ -8,6 +8,7 @@ use testbed::{
     api_proxy::{ApiProxy, When},
     eventually::await_until,
     operator::OperatorProcess,
+    reliability::{oracles, row},
     users::User,
     vendors::{Exchange, Operation},
 };
@@ -88,10 +89,17 @@ async fn when_the_leader_is_told_to_stop_the_other_goes_on_at_once_with_the_same
     assert_eq!(leader.terminate().await.expect("it ends").code(), Some(0));
     assert!(leader.logs().iter().any(|line| line.contains("leadership released")), "{:#?}", leader.logs());
     leads(&other).await;
-    measured("from SIGTERM to the next leader", told.elapsed());
+    let led = told.elapsed();
+    measured("from SIGTERM to the next leader", led);
     company.next_refresh("infra").await;
     measured("from SIGTERM to the next refresh, due every 6 s", told.elapsed());
     company.spent(1);
+    row(7)
+        .injected("SIGTERM to the leader of two replicas")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .took("SIGTERM to the leader, another leads", led)
+        .holds("the Lease is released; the other goes on with the same session");
 }
 
 #[tokio::test]
@@ -103,11 +111,18 @@ async fn when_the_leader_is_killed_the_other_goes_on_with_the_same_session() {
     let killed = Instant::now();
     leader.kill9();
     leads(&other).await;
-    measured(&format!("from kill -9 to the next leader, lease of {LEASE_FOR:?}"), killed.elapsed());
+    let led = killed.elapsed();
+    measured(&format!("from kill -9 to the next leader, lease of {LEASE_FOR:?}"), led);
     company.next_refresh("infra").await;
     measured("from kill -9 to the next refresh, due every 6 s", killed.elapsed());
     company.next_refresh("infra").await;
     company.spent(1);
+    row(4)
+        .injected("kill -9 of the leader of two replicas between two refreshes")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .took(format!("kill -9 of the leader, another leads (a Lease of {LEASE_FOR:?})"), led)
+        .holds("the other goes on with the same session");
 }
 
 #[tokio::test]
@@ -123,6 +138,11 @@ async fn when_the_leader_is_killed_with_a_one_time_token_on_its_way_one_login_fo
     company.virtana.wait_for("a login", PATIENCE, |all| count(all, Operation::Login) == 2).await;
     company.next_refresh("infra").await;
     company.spent(2);
+    row(4)
+        .injected("kill -9 of the leader while a one-time token is on its way")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 2)
+        .holds("the other finds the intent: not presented again, one login");
 }
 
 #[tokio::test]
@@ -143,6 +163,11 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
     assert_eq!(leader.wait(PATIENCE).await.expect("it ends").code(), Some(0));
     company.next_refresh("infra").await;
     company.spent(1);
+    row(7)
+        .injected("SIGTERM to the leader during a refresh that takes longer than its Lease would last")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("the Lease is kept until the answer is stored");
 }
 
 #[tokio::test]
@@ -173,6 +198,11 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     leads(&next).await;
     company.next_refresh("infra").await;
     company.spent(1);
+    row(12)
+        .injected("SIGSTOP of the leader until another leads and has refreshed, then SIGCONT")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("it calls nobody, writes nothing, and ends");
 }
 
 async fn falls_due(company: &Company, name: &str) {
@@ -195,6 +225,10 @@ async fn credentials_that_one_leader_was_refused_are_not_tried_again_by_the_next
     company.token("infra-1", 95).await;
     company.world.not_ready("infra-1", "CredentialsRejected").await;
     assert_eq!(company.virtana.logins().len(), 1);
+    row(47)
+        .injected("a wrong password under one leader, and then under the next")
+        .judged(&oracles::wrong_password(&company.virtana.history(), 1))
+        .holds("the next leader does not try it again");
 }
 
 fn is_on_its_way(all: &[Exchange]) -> bool {

@@ -7,11 +7,16 @@ use jiff::Timestamp;
 use serde_json::json;
 use testbed::vendors::{Damage, Fault, On, Palette, Trap, http_date};
 
+use testbed::reliability::row;
+
 use crate::world::{PATIENCE, World, ready};
 
 /// More than any fault that answers in time takes, less than any that does not.
 const TIMEOUT: &str = "2s";
 const HOUR: i64 = 3600;
+const WAITS: &str =
+    "each is told by its class and tried again as the table of classes says; what passes, passes by itself";
+const TIMED_OUT: &str = "no complete reply within the provider's timeout: given up then";
 
 struct Case {
     name: &'static str,
@@ -146,6 +151,18 @@ async fn a_first_login_that_goes_wrong_is_classified_and_waits_as_the_table_says
         palette.assert_no_protocol_errors();
     }
     assert_eq!((trap.arrivals(), trap.connections_accepted()), (Vec::new(), 0));
+    let kinds = vendors.len();
+    row(34).injected(format!("first logins that meet 500 and {} other faults", kinds - 1)).holds(WAITS);
+    row(35).injected("429 and 503 at first logins: Retry-After 30, tomorrow, 1e20, `soon`").holds(
+        "30 s are 30 s; a day and 1e20 are an hour, as there is no token to lose; what is no number is a back-off",
+    );
+    row(37).injected("a byte each 150 ms of the head, of the body, at first logins").holds(TIMED_OUT);
+    row(40)
+        .injected("200 with an error; a token that is empty, null, absent, 20 kB, with CR LF NUL")
+        .holds("ResponseInvalid, nothing is written, tried again after a minute and more");
+    row(41)
+        .injected("302, 307, 308 of logins and refreshes to a server that takes everything")
+        .holds(format!("not followed: {} connections reached it", trap.connections_accepted()));
 }
 
 #[tokio::test]
@@ -178,6 +195,13 @@ async fn a_renewal_that_goes_wrong_leaves_the_old_token_in_the_output_and_ready_
         palette.assert_no_protocol_errors();
     }
     assert_eq!((trap.arrivals(), trap.connections_accepted()), (Vec::new(), 0));
+    row(34)
+        .injected("the same faults at renewals")
+        .holds("the old token stays, Ready stays True, and says what failed");
+    row(35)
+        .injected("429 and 503 with Retry-After at renewals of tokens that live 120 s")
+        .holds("bounded by what is left of the token: no wait is longer than it lives");
+    row(40).injected("such replies at renewals").holds("the output is as it was");
 }
 
 #[tokio::test]
@@ -198,6 +222,9 @@ async fn a_provider_that_hangs_delays_no_other() {
     world.ready("healthy").await;
     assert!(hanging.logins().iter().all(|login| login.answered.is_none()), "it was no hang that was survived");
     assert!(failures(&world.get("stuck-0").await).is_none());
+    row(46)
+        .injected("a provider that hangs with ten ApiTokens, each with credentials of its own")
+        .holds("another provider's first token comes while all ten hang");
 }
 
 #[tokio::test]
@@ -220,4 +247,7 @@ async fn floods_from_a_provider_do_not_show_in_the_memory() {
     let after = world.operator().peak_rss_kib().expect("it runs");
     // One reply of 10 MiB kept whole would be more already, and there were twenty at once.
     assert!(after < before + (8 << 10), "{before} KiB before, {after} KiB at most");
+    row(38)
+        .injected("20 replies of 10 MiB at once")
+        .holds(format!("{} KiB of resident memory more, at most", after.saturating_sub(before)));
 }

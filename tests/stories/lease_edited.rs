@@ -5,6 +5,7 @@ use serde_json::json;
 use testbed::{
     eventually::await_until,
     operator::{OperatorOptions, OperatorProcess},
+    reliability::{oracles, row},
     users::User,
 };
 
@@ -24,6 +25,11 @@ async fn a_leader_whose_lease_somebody_deletes_ends_and_the_other_makes_it_anew(
     leads(&other).await;
     company.next_refresh("infra").await;
     company.spent(1);
+    row(14)
+        .injected("the Lease is deleted")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("it ends; the other makes a new one and goes on");
 }
 
 #[tokio::test]
@@ -39,6 +45,11 @@ async fn a_leader_whose_lease_somebody_gives_to_another_ends_and_who_never_renew
     leads(&other).await;
     company.next_refresh("infra").await;
     company.spent(1);
+    row(14)
+        .injected("the Lease is given to somebody who never renews it")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("it ends; the other waits for it once and goes on");
 }
 
 #[tokio::test]

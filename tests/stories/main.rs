@@ -1,13 +1,21 @@
 //! The operator as a real process against a real API server and the vendors' fakes: one file for each chapter.
 
 mod customers;
+mod lone;
 mod replicas;
 mod scene;
 mod world;
 
+mod account_token;
+mod api_conflicts;
+mod api_refuses;
+mod api_restart;
+mod api_slow;
 mod babble;
+mod clocks;
 mod crashes;
 mod credentials;
+mod crowds;
 mod cut_off;
 mod deletion;
 mod failover;
@@ -15,6 +23,7 @@ mod faults;
 mod first_token;
 mod gate;
 mod isolation;
+mod kill_points;
 mod leaks;
 mod lease_edited;
 mod metrics_auth;
@@ -30,10 +39,15 @@ mod refused;
 mod scraped;
 mod sessions;
 mod shutdown;
+mod soak;
+mod stale_view;
 mod startup;
 mod status_table;
 mod suspend;
 mod tenant;
 mod tenovos;
 mod two_writers;
+mod upgrade;
+mod vendors_turn;
 mod virtana;
+mod watches;

@@ -82,7 +82,7 @@ fn assert_silent(operator: &OperatorProcess) {
 }
 
 fn no_json(status: u16) -> Answer {
-    Answer { status, content_type: "text/html", body: format!("<html><body>{CANARY}</body></html>") }
+    Answer { status, content_type: "text/html", retry_after: None, body: format!("<html><body>{CANARY}</body></html>") }
 }
 
 async fn assert_told_nowhere(world: &World) {

@@ -6,6 +6,8 @@ use apitoken_operator::api::ApiToken;
 use serde_json::json;
 use testbed::vendors::{Exchange, Operation};
 
+use testbed::reliability::{oracles, row};
+
 use crate::world::{World, ready};
 
 #[tokio::test]
@@ -51,6 +53,11 @@ async fn a_token_whose_provider_is_down_stays_ready_until_it_expires_and_recover
     // Palette refreshes with the token itself, which has expired; Tenovos has a refresh token for this.
     assert_eq!(operations(&palette.history())[..2], [Operation::Login, Operation::Login]);
     assert_eq!(operations(&tenovos.history())[..2], [Operation::Login, Operation::Refresh]);
+    row(36)
+        .injected("two vendors refuse connections until their tokens have expired")
+        .judged(&oracles::asked(&palette.history()))
+        .judged(&oracles::asked(&tenovos.history()))
+        .holds("Ready with the old token until the second it expires, then TokenExpired; recovers by itself");
 }
 
 async fn stays_ready_with_the_old_token_while_renewing_fails(

@@ -8,6 +8,8 @@ use kube::{
 use serde_json::json;
 use testbed::{eventually::await_until, outputs::OutputWatcher};
 
+use testbed::reliability::{oracles, row};
+
 use crate::{
     scene::{ACCOUNT, Scene, keys, role, text},
     world::{PATIENCE, World, ready},
@@ -42,6 +44,11 @@ async fn an_output_edited_by_hand_is_restored_from_the_session_without_a_call() 
         scene.world.until_secret(name, "restored", restored).await;
     }
     assert_eq!(scene.calls(), calls, "the session has the token; nobody has to ask for it");
+    row(66)
+        .injected("six edits of outputs: value, key, label, annotations")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 6)
+        .holds("restored from the session; no call");
 }
 
 #[tokio::test]
@@ -54,6 +61,11 @@ async fn a_deleted_output_is_made_again_from_the_session_without_a_call() {
     assert_eq!(again.data, before.data);
     assert_eq!(scene.calls(), 1);
     scene.world.ready("clusters").await;
+    row(66)
+        .injected("the output is deleted")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("made again from the session; no call");
 }
 
 #[tokio::test]
@@ -192,4 +204,9 @@ async fn somebody_who_fights_over_the_data_is_left_alone_and_told_of_but_a_new_t
         |version: &testbed::outputs::Version| scene.palette.token(version.text("token").unwrap_or_default()).is_some();
     watcher.wait_for(|all| all.last().is_some_and(token), PATIENCE).await.expect("the new token is written");
     scene.world.ready("clusters").await;
+    row(67)
+        .injected("somebody rewrites the output whenever it is restored")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("left alone for a while and told of; a new token is written all the same");
 }

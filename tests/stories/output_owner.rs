@@ -10,6 +10,8 @@ use kube::{
 };
 use serde_json::json;
 
+use testbed::reliability::{oracles, row};
+
 use crate::{
     scene::{Scene, keys, text},
     world::ready,
@@ -33,6 +35,11 @@ async fn a_secret_of_somebody_else_is_not_touched_and_costs_no_login_until_its_o
     let output = scene.world.secrets().get("clusters").await.expect("an output");
     assert_eq!((keys(&output), output.uid()), (vec!["token"], before.uid()));
     assert_eq!(scene.calls(), 1);
+    row(67)
+        .injected("a Secret of that name belongs to somebody else")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("not touched, and no login is spent, until its owner hands it over");
 }
 
 #[tokio::test]
@@ -59,6 +66,11 @@ async fn a_secret_of_another_type_or_an_immutable_one_is_not_taken_over_even_if_
         assert_eq!(before.metadata.resource_version, after.metadata.resource_version);
     }
     assert_eq!(scene.calls(), 0);
+    row(68)
+        .injected("a Secret of another type, and an immutable one")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("not touched; the message tells type or immutability; no login");
 }
 
 #[tokio::test]
@@ -81,6 +93,11 @@ async fn of_two_apitokens_with_the_same_output_the_first_keeps_it_after_a_restar
     scene.world.ready("second").await;
     let output = scene.world.secrets().get("shared").await.expect("an output");
     assert!(output.owner_references().iter().all(|owner| owner.name == "second"));
+    row(69)
+        .injected("two ApiTokens with one output, a restart between")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 2)
+        .holds("the first keeps it until it goes; the second spends no login before");
 }
 
 #[tokio::test]
@@ -96,6 +113,11 @@ async fn a_renamed_output_is_written_under_its_new_name_and_the_old_one_goes() {
     assert_eq!(status.secret_name.as_deref(), Some("renamed"));
     assert_eq!(scene.world.data("bystander", "theirs").await, "precious");
     assert_eq!(scene.calls(), 1);
+    row(70)
+        .injected("the output is renamed")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 1)
+        .holds("written under its new name, the old one goes, a bystander stays; no call");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use testbed::{
     eventually::await_until,
+    reliability::{figures::Figure, oracles, row},
     vendors::{Fault, On, Palette, Virtana},
 };
 
@@ -51,6 +52,12 @@ async fn a_wrong_password_shared_by_fifty_apitokens_is_tried_once_and_never_agai
     }
     assert_eq!(virtana.logins_of("client"), 1 + 50, "each ApiToken has a session of its own, and one login for it");
     virtana.assert_no_protocol_errors();
+    row(47)
+        .injected("a wrong password at a vendor that locks after two, three restarts")
+        .figure(Figure::WrongPasswordAttempts, 1.0)
+        .holds("one attempt in all; not locked");
+    row(48).injected("fifty ApiTokens with one wrong password").holds("one attempt in all, over three restarts");
+    row(49).injected("the password is corrected").holds("all fifty log in at once, each for a session of its own");
 }
 
 #[tokio::test]
@@ -81,6 +88,9 @@ async fn a_wrong_password_that_two_namespaces_repeat_is_tried_once_in_all() {
     other.ready("infra").await;
     assert_eq!(virtana.logins_of("client"), 2);
     world.not_ready("infra", "CredentialsRejected").await;
+    row(48)
+        .injected("the same wrong password in two Secrets of two namespaces")
+        .holds("one attempt in all; one more for the one that is corrected");
 }
 
 #[tokio::test]
@@ -123,6 +133,11 @@ async fn a_second_factor_that_is_wanted_is_a_refusal_that_says_so() {
     assert!(world.all_data("clusters").await.is_none(), "the token that came with it is good for nothing");
     assert_eq!(palette.logins_of("ops@example.com"), 1);
     palette.assert_no_protocol_errors();
+    row(52)
+        .injected("the vendor wants a second factor")
+        .judged(&oracles::asked(&palette.history()))
+        .logins(palette.logins().len(), 1)
+        .holds("CredentialsRejected with the vendor's word for it; one login");
 }
 
 #[tokio::test]
@@ -162,6 +177,10 @@ async fn a_crash_loop_during_the_first_login_does_not_repeat_it_at_once() {
         "one whose outcome nobody knows, and after the wait one each"
     );
     virtana.assert_no_protocol_errors();
+    row(10)
+        .injected("kill -9 three times during a first login that hangs, four ApiTokens")
+        .judged(&oracles::asked(&virtana.history()))
+        .holds("one login over all lives until its wait is over");
 }
 
 /// What is told after this was told after this.

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use apitoken_operator::token::schedule;
+use jiff::Timestamp;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use testbed::vendors::{Exchange, Fault, On, Operation};
+
+use testbed::reliability::{oracles, row};
 
 use crate::{
     customers::{TENOVOS_KEY, assert_always_served, assert_never_stale, printed_preset},
@@ -39,6 +42,14 @@ async fn a_revoked_session_costs_exactly_one_login_and_nobody_notices() {
         assert_eq!(logins(&asked).count(), 2, "the first one and one for the revocation");
         assert_eq!(refused.iter().filter(|refresh| refresh.refusal.is_some()).count(), 1, "a refusal is no news twice");
     }
+    row(58)
+        .injected("all sessions are revoked at two vendors, access tokens live on")
+        .judged(&oracles::asked(&palette.history()))
+        .judged(&oracles::asked(&tenovos.history()))
+        .judged(&oracles::output(&clusters, "token", Timestamp::now(), |text| palette.token(text)))
+        .judged(&oracles::output(&assets, "accessToken", Timestamp::now(), |text| tenovos.token(text)))
+        .logins(palette.logins().len() + tenovos.logins().len(), 4)
+        .holds("one refused refresh, one login each; who uses the token is never refused");
 }
 
 #[tokio::test]
@@ -63,6 +74,11 @@ async fn a_session_with_a_limit_is_followed_by_a_login_before_it_ends() {
     let late = limit.mul_f64(0.93).try_into().expect("a short time");
     assert!(age < late, "the login came when the session was all but over, after {age}");
     assert_always_served(consumer);
+    row(59)
+        .injected("a session limit of 30 s, tokens of 12 s")
+        .judged(&oracles::asked(&tenovos.history()))
+        .logins(tenovos.logins().len(), 2)
+        .holds("one login at 80 to 95 % of the limit; no refresh is refused, no consumer");
 }
 
 #[tokio::test]
@@ -143,6 +159,10 @@ async fn a_session_goes_on_refreshing_to_its_end_when_the_early_login_fails() {
     assert!(tenovos.refreshes().iter().all(|refresh| refresh.refusal.is_none()), "it refreshed beyond the limit");
     assert_always_served(consumer);
     assert_never_stale(&watcher.versions().expect("no gaps"), "accessToken", |text| tenovos.token(text));
+    row(59)
+        .injected("the early login fails with 503 until the session has almost ended")
+        .judged(&oracles::asked(&tenovos.history()))
+        .holds("the session is refreshed on; Ready stays True, nobody is refused; one login when it works");
 }
 
 /// The printed preset, with the session's limit shortened.

@@ -6,6 +6,8 @@ use apitoken_operator::api::http;
 use serde_json::json;
 use testbed::vendors::{Exchange, Fault, On, Operation, Palette};
 
+use testbed::reliability::row;
+
 use crate::world::{PATIENCE, World, ready};
 
 fn in_flight(operation: Operation) -> impl Fn(&[Exchange]) -> bool {
@@ -20,6 +22,9 @@ async fn a_login_in_flight_when_the_operator_is_told_to_stop_is_stored_before_it
 #[tokio::test]
 async fn a_refresh_in_flight_when_the_operator_is_told_to_stop_is_stored_before_it_ends() {
     told_to_stop_during(Operation::Refresh).await;
+    row(7)
+        .injected("SIGTERM during a refresh that takes 2 s")
+        .holds("answered, stored, projected; exit code 0; nothing is asked after the next start");
 }
 
 fn stored_by(operation: Operation) -> http::Operation {

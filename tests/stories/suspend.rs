@@ -6,6 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::{
     eventually::await_until,
+    reliability::{oracles, row},
     vendors::{Fault, On},
 };
 
@@ -124,4 +125,9 @@ async fn a_status_that_somebody_else_wrote_is_put_right_and_decides_nothing() {
     })
     .await;
     assert_eq!(scene.calls(), 1, "a status decided something");
+    row(75)
+        .injected("a status with lies: expired, due, rejected, bound elsewhere")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.calls(), 1)
+        .holds("put right from the session; it decides nothing, no call");
 }

@@ -8,6 +8,8 @@ use testbed::vendors::{
     tenovos::{EpochOf, EpochUnit},
 };
 
+use testbed::reliability::row;
+
 use crate::{
     customers::{TENOVOS_KEY, assert_always_served, printed_preset, refreshed},
     world::{PATIENCE, World},
@@ -97,6 +99,9 @@ async fn the_refresh_token_is_kept_where_a_refresh_repeats_or_omits_it_and_repla
         tenovos.assert_no_protocol_errors();
         assert_always_served(consumer);
     }
+    row(57)
+        .injected("refresh replies that repeat, omit, null, empty or replace the refresh token, three refreshes each")
+        .holds("kept where none is given, replaced where one is; one login each, no consumer refused");
 }
 
 /// Of the token of this kind that the login gave.

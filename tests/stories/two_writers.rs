@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use testbed::reliability::{oracles, row};
+
 use crate::{replicas::Company, world::PATIENCE};
 use testbed::vendors::{Exchange, Operation};
 
@@ -31,4 +33,8 @@ async fn two_operators_without_an_election_present_no_one_time_token_twice() {
         );
     }
     company.virtana.assert_no_protocol_errors();
+    row(13)
+        .injected("two operators without an election on three ApiTokens, over eight refreshes")
+        .judged(&oracles::presented_once(&company.virtana.history()))
+        .holds(format!("no token is presented twice; {} logins for three sessions", company.virtana.logins().len()));
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use testbed::vendors::{Exchange, Operation, Rotation, virtana::RepeatedLogin};
 
+use testbed::reliability::{oracles, row};
+
 use crate::{
     customers::{VIRTANA_CLIENT, assert_always_served, assert_never_stale, example, refreshed},
     world::{PATIENCE, World},
@@ -77,6 +79,10 @@ async fn a_server_that_gives_the_same_token_with_less_time_left_is_not_asked_aga
         watcher.wait_for(|all| all.last().is_some_and(|last| last.text("token").is_some_and(renewed)), PATIENCE);
     assert_never_stale(&versions.await.expect("the other token in the output"), "token", |text| virtana.token(text));
     assert_always_served(consumer);
+    row(55)
+        .injected("a login that gives the same token until 4 s before its end")
+        .judged(&oracles::asked(&virtana.history()))
+        .holds(format!("{logins} logins for two tokens: at half of what remains, never more often than each 5 s"));
 }
 
 fn operations(exchanges: &[Exchange]) -> Vec<Operation> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{api::http::Operation, token::facts::Intent};
 
 #[expect(clippy::unnecessary_wraps, reason = "as it stands in what was read")]
 fn version(resource_version: &str) -> Option<Version> {
@@ -8,11 +9,21 @@ fn version(resource_version: &str) -> Option<Version> {
 fn answer(base: Option<Version>) -> Answer {
     let mut session = Session::default();
     session.facts.handled_request = Some("the answer".to_owned());
-    Answer { key: Key::new("web", "token"), base, session }
+    Answer { key: Key::new("web", "token"), base, basis: Basis::default(), session }
 }
 
+/// A session in which somebody else has dealt with the provider since.
 fn read(at: Option<Version>) -> Stored {
-    Stored { at, session: Session::default() }
+    let mut session = Session::default();
+    session.facts.intent = Some(intent("somebody else's"));
+    Stored { at, session }
+}
+
+fn intent(id: &str) -> Intent {
+    let at = k8s_openapi::jiff::Timestamp::UNIX_EPOCH;
+    let (provider_fingerprint, credentials_fingerprint) = (String::new(), None);
+    let operation = Operation::Refresh;
+    Intent { id: id.to_owned(), operation, at, count: 1, provider_fingerprint, credentials_fingerprint }
 }
 
 fn is_answered(unsaved: &Unsaved, at: Option<Version>) -> bool {
@@ -45,6 +56,20 @@ fn an_answer_that_no_longer_follows_from_what_is_stored_is_dropped() {
         assert!(!is_answered(&unsaved, now));
         assert!(!unsaved.has("token"));
     }
+}
+
+#[test]
+fn an_answer_follows_from_a_session_that_somebody_has_only_annotated_and_from_no_other_incarnation() {
+    let unsaved = Unsaved::default();
+    let mut ours = read(version("8"));
+    ours.session.facts.intent = Some(intent("ours"));
+    let kept = Answer { basis: Basis::of(&ours.session.facts), ..answer(version("7")) };
+    unsaved.keep("token", kept.clone());
+    assert!(unsaved.answer_to("token", &ours).is_some());
+    ours.at = Some(Version { uid: "another".to_owned(), resource_version: "8".to_owned() });
+    assert!(unsaved.answer_to("token", &ours).is_none());
+    unsaved.keep("token", kept);
+    assert!(!is_answered(&unsaved, version("8")), "an intent of somebody else's was overwritten");
 }
 
 #[test]

@@ -1,18 +1,23 @@
-//! A reverse proxy on loopback between a client and the API server: requests can be held, and answers replaced.
+//! A reverse proxy on loopback between a client and the API server: requests can be held, answers replaced, watches
+//! frozen, and the whole way closed.
 //!
 //! What no rule meets passes as it is: bodies are streamed, the client's own credentials are kept. It judges nothing.
 
 use std::{
     fs,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, BodyStream, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::{Certificate, Client};
@@ -34,7 +39,7 @@ const HOP_BY_HOP: [header::HeaderName; 4] =
 
 /// A running proxy. It stops when it is dropped, and closes all connections.
 pub struct ApiProxy {
-    listener: Listener,
+    listener: Mutex<Listener>,
     shared: Arc<Shared>,
     /// Of the users of the control plane, to be led through the proxy.
     kubeconfigs: PathBuf,
@@ -64,6 +69,8 @@ pub enum When {
 pub struct Answer {
     pub status: u16,
     pub content_type: &'static str,
+    /// Seconds.
+    pub retry_after: Option<u32>,
     pub body: String,
 }
 
@@ -75,9 +82,15 @@ pub struct Rule {
     ruling: Arc<Ruling>,
 }
 
+/// While it lives, the watches that were open when it began bring nothing and do not end; later ones do.
+pub struct Frost(Arc<Shared>);
+
 struct Shared {
     upstream: String,
     client: Client,
+    /// Watches so far, and up to which of them nothing comes through.
+    watches: AtomicU64,
+    frozen: watch::Sender<u64>,
     rules: Mutex<Vec<Arc<Ruling>>>,
 }
 
@@ -111,16 +124,52 @@ impl ApiProxy {
             .redirect(reqwest::redirect::Policy::none())
             .tls_certs_only([Certificate::from_pem(&authority)?])
             .build()?;
-        let shared = Arc::new(Shared { upstream: cluster.url(), client, rules: Mutex::default() });
+        let shared = Arc::new(Shared {
+            upstream: cluster.url(),
+            client,
+            watches: AtomicU64::new(0),
+            frozen: watch::Sender::new(0),
+            rules: Mutex::default(),
+        });
         let serving = Arc::clone(&shared);
         let on_connection: OnConnection = Arc::new(move |stream, _| Box::pin(serve(stream, Arc::clone(&serving))));
-        Ok(Self { listener: Listener::start(on_connection)?, shared, kubeconfigs: cluster.dir().to_owned() })
+        let listener = Mutex::new(Listener::start(on_connection)?);
+        Ok(Self { listener, shared, kubeconfigs: cluster.dir().to_owned() })
     }
 
     /// Where it listens: plain HTTP on loopback.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.listener.address())
+        format!("http://{}", self.address())
+    }
+
+    fn address(&self) -> std::net::SocketAddr {
+        self.listener().address()
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the port and all connections, watches too: the API server cannot be reached.
+    pub fn stop(&self) {
+        self.listener().stop();
+    }
+
+    /// Serves the same port again.
+    ///
+    /// # Errors
+    /// The port cannot be served.
+    pub fn restart(&self) -> Result<()> {
+        Ok(self.listener().restart()?)
+    }
+
+    /// What open watches would bring from now on stays on its way, as behind a firewall that forgot the connection: they
+    /// bring nothing and do not end.
+    #[must_use]
+    pub fn freeze_watches(&self) -> Frost {
+        self.shared.frozen.send_replace(self.shared.watches.load(Ordering::SeqCst));
+        Frost(Arc::clone(&self.shared))
     }
 
     /// The kubeconfig of a user who logs in with a token, led through the proxy.
@@ -132,7 +181,7 @@ impl ApiProxy {
         ensure!(config.pointer("/users/0/user/token").is_some(), "{} logs in with a certificate", user.name());
         let Some(server) = config.pointer_mut("/clusters/0/cluster") else { bail!("a kubeconfig without a cluster") };
         *server = serde_json::json!({ "server": self.url() });
-        let name = format!("{}-by-{}.kubeconfig", user.name(), self.listener.address().port());
+        let name = format!("{}-by-{}.kubeconfig", user.name(), self.address().port());
         let path = self.kubeconfigs.join(name);
         fs::write(&path, serde_json::to_vec(&config)?)?;
         Ok(path)
@@ -196,6 +245,12 @@ impl Drop for Rule {
     }
 }
 
+impl Drop for Frost {
+    fn drop(&mut self) {
+        self.0.frozen.send_replace(0);
+    }
+}
+
 // === impl Ruling ===
 
 impl Ruling {
@@ -215,7 +270,21 @@ impl Ruling {
 impl Answer {
     fn response(&self) -> Result<Response<Body>> {
         let body = Full::from(self.body.clone()).map_err(anyhow::Error::from).boxed_unsync();
-        Ok(Response::builder().status(self.status).header(header::CONTENT_TYPE, self.content_type).body(body)?)
+        let mut response = Response::builder().status(self.status).header(header::CONTENT_TYPE, self.content_type);
+        if let Some(seconds) = self.retry_after {
+            response = response.header(header::RETRY_AFTER, seconds);
+        }
+        Ok(response.body(body)?)
+    }
+
+    /// A `Status`, as the API server itself refuses: `reason` is one word, such as `Forbidden`.
+    #[must_use]
+    pub fn refusal(status: u16, reason: &str, message: &str) -> Self {
+        let body = serde_json::json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": status,
+            "reason": reason, "message": message,
+        });
+        Self { status, content_type: "application/json", retry_after: None, body: body.to_string() }
     }
 }
 
@@ -251,6 +320,7 @@ impl Shared {
     /// The answer as soon as its head is there; a watch's body goes on for long.
     async fn forward(&self, parts: Parts, body: Bytes) -> Result<Response<Body>> {
         let url = format!("{}{}", self.upstream, parts.uri);
+        let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch="));
         let request = self.client.request(parts.method, url).headers(end_to_end(parts.headers)).body(body);
         let answer = match request.send().await {
             Ok(answer) => answer,
@@ -258,7 +328,21 @@ impl Shared {
         };
         let (mut parts, body) = Response::<reqwest::Body>::from(answer).into_parts();
         parts.headers = end_to_end(parts.headers);
-        Ok(Response::from_parts(parts, body.map_err(anyhow::Error::from).boxed_unsync()))
+        if !is_watch {
+            return Ok(Response::from_parts(parts, body.map_err(anyhow::Error::from).boxed_unsync()));
+        }
+        let (number, frozen) = (self.watches.fetch_add(1, Ordering::SeqCst) + 1, self.frozen.subscribe());
+        let thawed = move || {
+            let mut frozen = frozen.clone();
+            async move { frozen.wait_for(|frozen| *frozen < number).await.map(drop).map_err(anyhow::Error::from) }
+        };
+        let end = stream::once(thawed()).filter_map(|_| std::future::ready(None));
+        let frames = BodyStream::new(body).then(move |frame| {
+            let thawed = thawed();
+            async move { thawed.await.and(frame.map_err(anyhow::Error::from)) }
+        });
+        let frames = frames.chain(end);
+        Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
     }
 }
 
@@ -282,7 +366,8 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 
 fn bad_gateway(error: &reqwest::Error) -> Result<Response<Body>> {
     let status = StatusCode::BAD_GATEWAY.as_u16();
-    Answer { status, content_type: "text/plain", body: format!("the API server does not answer: {error}") }.response()
+    let body = format!("the API server does not answer: {error}");
+    Answer { status, content_type: "text/plain", retry_after: None, body }.response()
 }
 
 /// An error ends the connection: the client sees it closed, as it would if the server had died.

@@ -27,5 +27,6 @@ pub mod ports;
 mod process_cost;
 pub mod proxy;
 pub mod real;
+pub mod reliability;
 pub mod users;
 pub mod vendors;

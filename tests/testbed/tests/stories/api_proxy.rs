@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, pin_mut};
+use futures::{FutureExt, StreamExt, pin_mut};
 use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -91,7 +91,7 @@ async fn a_request_that_is_held_when_its_rule_ends_is_never_forwarded() {
 #[tokio::test]
 async fn an_answer_before_forwarding_hides_the_request_and_one_after_it_hides_the_answer() {
     let Through { proxy, maps, direct } = through_a_proxy().await;
-    let gone = |body: &str| Answer { status: 500, content_type: "text/html", body: body.to_owned() };
+    let gone = |body: &str| Answer { status: 500, content_type: "text/html", retry_after: None, body: body.to_owned() };
     for (when, name) in [(When::Before, "hidden"), (When::After, "done")] {
         let rule = proxy.answer(when, is_create, gone("<html>no JSON</html>"));
         maps.create(&PostParams::default(), &map(name)).await.unwrap_err();
@@ -100,4 +100,31 @@ async fn an_answer_before_forwarding_hides_the_request_and_one_after_it_hides_th
     assert!(direct.get_opt("hidden").await.unwrap().is_none());
     assert!(direct.get_opt("done").await.unwrap().is_some());
     maps.create(&PostParams::default(), &map("later")).await.expect("the rules have ended");
+}
+
+#[tokio::test]
+async fn a_frozen_watch_brings_nothing_until_it_thaws_and_a_later_one_brings_all() {
+    let Through { proxy, maps, direct } = through_a_proxy().await;
+    let only = WatchParams::default().fields("metadata.name=one");
+    let early = maps.watch(&only, "0").await.unwrap();
+    let frost = proxy.freeze_watches();
+    direct.create(&PostParams::default(), &map("one")).await.unwrap();
+    let late = maps.watch(&only, "0").await.unwrap();
+    pin_mut!(early, late);
+    let is_added = |event: &kube::Result<WatchEvent<ConfigMap>>| matches!(event, Ok(WatchEvent::Added(_)));
+    let arrived = async { while !is_added(&late.next().await.expect("it goes on")) {} };
+    tokio::time::timeout(SOON, arrived).await.unwrap();
+    assert!(early.next().now_or_never().is_none(), "the frozen watch has brought something");
+    drop(frost);
+    let arrived = async { while !is_added(&early.next().await.expect("it goes on")) {} };
+    tokio::time::timeout(SOON, arrived).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_stopped_is_a_server_that_is_not_there_until_it_is_back() {
+    let Through { proxy, maps, .. } = through_a_proxy().await;
+    proxy.stop();
+    maps.get_opt("one").await.unwrap_err();
+    proxy.restart().unwrap();
+    maps.get_opt("one").await.unwrap();
 }

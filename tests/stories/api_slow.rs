@@ -1,0 +1,119 @@
+//! An API server that is busy, or that takes a request and never answers it.
+
+use std::time::Instant;
+
+use testbed::{
+    api_proxy::{Answer, ApiRequest, When},
+    eventually::await_until,
+    operator::OperatorProcess,
+    reliability::{oracles, row},
+    vendors::Operation,
+};
+
+use crate::{
+    lone::{Lone, is_watch, reads_session, stores_session, writes, writes_output},
+    replicas::{Company, ends_as_one_who_lost, leads},
+    world::PATIENCE,
+};
+
+fn busy(retry_after: u32) -> Answer {
+    let answer = Answer::refusal(429, "TooManyRequests", "too many requests, please try again later");
+    Answer { retry_after: Some(retry_after), ..answer }
+}
+
+async fn counted(operator: &OperatorProcess, outcome: &'static str, least: f64) {
+    await_until(&format!("requests that end in {outcome}"), PATIENCE, async || {
+        match operator.metric("apitoken_api_requests_total", &[("outcome", outcome)]).await {
+            Ok(Some(count)) if count >= least => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_busy_is_asked_again_with_patience_and_everything_is_renewed_after() {
+    let lone = Lone::new().await;
+    lone.company.renewing("infra").await;
+    let rule = lone.proxy.answer(When::Before, |request: &ApiRequest| !is_watch(request), busy(1));
+    let begun = Instant::now();
+    counted(lone.world().operator(), "throttled", 6.0).await;
+    let met = rule.met().len();
+    let asked = begun.elapsed();
+    drop(rule);
+    let free = Instant::now();
+    lone.company.next_refresh("infra").await;
+    let took = free.elapsed();
+    lone.company.spent(1);
+    let second = (met as f64) / asked.as_secs_f64();
+    assert!(second < 10.0, "{second} requests a second are no patience");
+    row(27)
+        .injected("429 with Retry-After to all but watches, until 6 requests had met it")
+        .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .logins(lone.company.virtana.logins().len(), 1)
+        .took("the end of 429, next refresh", took)
+        .holds(format!("{second:.1} requests a second with one token due; nothing spent; renewed after"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_is_given_up_and_delays_nobody_else() {
+    let lone = Lone::new().await;
+    lone.company.renewing("infra").await;
+    let mut took = Vec::new();
+    for kind in [reads_session as fn(&ApiRequest) -> bool, stores_session, writes_output] {
+        let session = lone.world().session_name("infra").await;
+        let ours = move |request: &ApiRequest| {
+            kind(request) && (request.path.ends_with(&session) || request.path.ends_with("/secrets/infra"))
+        };
+        let before = took.len();
+        let hold = lone.proxy.hold(When::Before, ours);
+        hold.first(PATIENCE).await.expect("a request that is not answered");
+        lone.company.resting(&format!("other-{before}")).await;
+        let timeouts = f64::from(u32::try_from(before + 1).expect("few"));
+        counted(lone.world().operator(), "timeout", timeouts).await;
+        drop(hold);
+        let free = Instant::now();
+        lone.company.next_refresh("infra").await;
+        took.push(free.elapsed());
+    }
+    // The others shared the account of the vendor, so each is a login of its own.
+    lone.company.spent(4);
+    row(28)
+        .injected("the read of a session, its storage and the write of an output, each held for ever")
+        .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .logins(lone.asked(Operation::Login), 4)
+        .took("a held request let go, next refresh", took.iter().max().copied().unwrap_or_default())
+        .holds("given up after 10 s; meanwhile another ApiToken gets its first token each time");
+}
+
+#[tokio::test]
+async fn a_write_that_was_told_to_come_later_never_comes_once_leadership_is_lost() {
+    let company = Company::new().await;
+    let proxy = testbed::api_proxy::ApiProxy::start(company.world.cluster).expect("a proxy");
+    let user = testbed::users::User::Operator;
+    let leader = company.replica_by(proxy.kubeconfig(company.world.cluster, &user).expect("a kubeconfig")).await;
+    leads(&leader).await;
+    company.renewing("infra").await;
+    let ours = |request: &ApiRequest| writes(request) && !request.path.contains("/leases");
+    let later = proxy.answer(When::Before, ours, busy(2));
+    later.first(PATIENCE).await.expect("a write that is to come later");
+    let asked = company.virtana.history().len();
+    let seen = proxy.hold(When::Before, ours);
+    drop(later);
+    company.edit_lease(serde_json::json!({ "holderIdentity": "somebody" })).await;
+    ends_as_one_who_lost(&leader).await;
+    // What it had begun before it knew is held, and dies with it.
+    let late = seen.met().len();
+    assert_eq!(company.virtana.history().len(), asked, "a provider was asked after the loss");
+    drop(seen);
+    let next = company.replica().await;
+    leads(&next).await;
+    company.next_refresh("infra").await;
+    company.spent(1);
+    assert!(late <= 1, "{late} writes were tried: a client's own retries are at work");
+    row(15)
+        .injected("429 with Retry-After to a write of the leader, whose Lease is then taken away")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .logins(company.virtana.logins().len(), 1)
+        .holds("no client retry is left over: nothing is written and nobody asked after the loss");
+}

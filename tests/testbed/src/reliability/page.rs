@@ -1,0 +1,133 @@
+//! `docs/reliability.md`, made of the matrix and of what stories have left.
+
+use std::fmt::Write as _;
+
+use super::{
+    figures::{Figure, Over},
+    matrix::Fault,
+    notes::Note,
+};
+
+const BEFORE: &str = "\
+# Reliability
+
+A token that expires unnoticed stops whoever uses it, and a refresh token that is presented twice can cost the whole session. Below are 81 faults, each with what was done to a real operator and what was seen. The page is written by the tests themselves: a story that has held leaves a note, and `cargo test --test reliability -- --ignored` holds this page against the notes of the run before it.
+
+In each story the operator is the released program as a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself.
+
+";
+
+const AFTER: &str = "\
+## How to run it
+
+```console
+$ cargo test --test stories --test egress                  # the faults, on a control plane of their own
+$ cargo test --test reliability -- --ignored               # holds this page against what they left
+$ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
+$ cargo test --test stories -- --ignored soak              # what takes too long for each run
+```
+
+Numbers of seconds are of one run on a loaded machine with two cores; what is held equal from run to run is everything but digits. Some waits are the operator's choice (15 s between looks at the wall clock) or shortened for tests (a Lease of 6 s, 15 s by default).
+";
+
+/// The whole page.
+#[must_use]
+pub fn page(matrix: &[Fault], notes: &[Note]) -> String {
+    let mut page = String::from(BEFORE);
+    figures(&mut page, notes);
+    times(&mut page, matrix, notes);
+    let mut group = "";
+    for fault in matrix {
+        if fault.group != group {
+            group = fault.group;
+            let heads =
+                "| # | fault | must hold | injected | observed | verdict |\n| --- | --- | --- | --- | --- | --- |";
+            let _ = write!(page, "{}## {group}\n\n{heads}\n", if page.ends_with("|\n") { "\n" } else { "" });
+        }
+        line(&mut page, fault, notes);
+    }
+    page.push('\n');
+    where_shown(&mut page, matrix, notes);
+    page.push_str(AFTER);
+    page
+}
+
+/// The page without its numbers, which differ from run to run.
+#[must_use]
+pub fn shape(page: &str) -> String {
+    let mut shape = String::new();
+    for c in page.chars() {
+        let digit = c.is_ascii_digit() || c == '.' && shape.ends_with('#');
+        if !digit {
+            shape.push(c);
+        } else if !shape.ends_with('#') {
+            shape.push('#');
+        }
+    }
+    shape
+}
+
+fn figures(page: &mut String, notes: &[Note]) {
+    page.push_str("## Figures\n\n| over all stories | |\n| --- | --- |\n");
+    for figure in Figure::ALL {
+        let total = figure.total(notes.iter().filter_map(|note| note.figures.get(&figure).copied()));
+        let digits = if figure.over() == Over::Longest && total.fract() > 0.0 { 1 } else { 0 };
+        let _ = writeln!(page, "| {} | {total:.digits$} |", figure.words());
+    }
+    page.push('\n');
+}
+
+fn times(page: &mut String, matrix: &[Fault], notes: &[Note]) {
+    page.push_str("| time until all is well | row | s |\n| --- | --- | --- |\n");
+    for fault in matrix {
+        for note in of(fault, notes) {
+            for (what, seconds) in &note.times {
+                let _ = writeln!(page, "| {what} | {} | {seconds:.1} |", fault.row);
+            }
+        }
+    }
+    page.push('\n');
+}
+
+fn line(page: &mut String, fault: &Fault, notes: &[Note]) {
+    let notes: Vec<_> = of(fault, notes).collect();
+    let injected: Vec<_> = notes.iter().map(|note| note.injected.as_str()).collect();
+    let mut observed: Vec<_> = notes.iter().map(|note| note.observed.as_str()).collect();
+    observed.extend(fault.instead);
+    let verdict = match (notes.is_empty(), fault.test, fault.instead) {
+        (false, ..) => "held",
+        (true, Some(_), None) => "held (unit)",
+        (true, _, Some(_)) => "see left",
+        (true, None, None) => "NOT SHOWN",
+    };
+    let Fault { row, fault, must_hold, .. } = fault;
+    let (injected, observed) = (injected.join("<br>"), observed.join("<br>"));
+    let _ = writeln!(page, "| {row} | {fault} | {must_hold} | {injected} | {observed} | {verdict} |");
+}
+
+fn where_shown(page: &mut String, matrix: &[Fault], notes: &[Note]) {
+    page.push_str("## Which test shows it\n\n| # | tier | tests |\n| --- | --- | --- |\n");
+    for fault in matrix {
+        let stories = of(fault, notes).map(|note| format!("`{}`", note.story));
+        let test = fault.test.map(|(file, name)| format!("`{file}`: `{name}`"));
+        let tests: Vec<_> = stories.chain(test).collect();
+        let _ = writeln!(page, "| {} | {} | {} |", fault.row, fault.tier, tests.join("<br>"));
+    }
+    page.push('\n');
+}
+
+fn of<'a>(fault: &Fault, notes: &'a [Note]) -> impl Iterator<Item = &'a Note> {
+    let row = fault.row;
+    notes.iter().filter(move |note| note.row == row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_with_other_numbers_have_the_same_shape_and_another_verdict_has_another() {
+        assert_eq!(shape("| 4 | 12.5 s, 3 logins | held |"), shape("| 4 | 7 s, 1 logins | held |"));
+        assert_ne!(shape("| 4 | held |"), shape("| 4 | NOT SHOWN |"));
+    }
+}
