@@ -181,6 +181,12 @@ async fn an_unknown_key_or_a_wrong_value_is_refused_with_its_name() {
         ("logLevel=loud", "logLevel"),
         ("namespaces={Web}", "namespaces"),
         ("listen=8080", "listen"),
+        ("listen=127.0.0.1:8080", "listen"),
+        ("listen=0.0.0.0:99999", "listen"),
+        ("fullnameOverride=1st", "fullnameOverride"),
+        // Twice the same key, or a selector that changes.
+        ("commonLabels.app\\.kubernetes\\.io/part-of=x", "app.kubernetes.io/part-of"),
+        ("podLabels.app\\.kubernetes\\.io/name=x", "app.kubernetes.io/name"),
         ("image.digest=latest", "digest"),
     ] {
         let said = helm::template(&[value]).await.unwrap_err();
@@ -188,4 +194,6 @@ async fn an_unknown_key_or_a_wrong_value_is_refused_with_its_name() {
     }
     let said = helm::template(&["leaderElect=false"]).await.unwrap_err();
     assert!(said.contains("set leaderElect=true, or replicas=1"), "{said}");
+    let said = helm::template_of("123", &[]).await.unwrap_err();
+    assert!(said.contains("set fullnameOverride"), "{said}");
 }

@@ -83,7 +83,7 @@ async fn the_notes_show_manifests_and_commands_for_a_namespace_that_is_served() 
             assert!(line.contains(&format!(" -n {namespace} ")), "{line}");
         }
     }
-    assert!(notes(&["presets=none"]).await.contains("make a ClusterTokenProvider first"));
+    assert!(notes(&["presets=none"]).await.contains("The preset Palette is switched off here"));
 }
 
 /// What `helm install` says at its end.

@@ -18,6 +18,7 @@ const MATRIX: &[&[&str]] = &[
     &["crds.keep=false"],
     &["replicas=1", "leaderElect=false", "podDisruptionBudget.enabled=false"],
     &["replicas=3", "priorityClassName=system-cluster-critical"],
+    &["namespaces={web}", "presets={Palette,Virtana}"],
     &["namespaces={web,shop}"],
     &["namespaces={web}", "clusterProviders=off"],
     &["namespaces={apitoken-system}", "clusterProviders=report"],
@@ -73,6 +74,14 @@ async fn what_is_installed_by_default_and_in_namespace_mode_stands_in_golden_fil
     holds(&golden.join("default.yaml"), &rendered);
     let rendered = helm::template(&["crds.enabled=false", "namespaces={web,shop}"]).await.unwrap();
     holds(&golden.join("namespaces.yaml"), &rendered);
+}
+
+#[tokio::test]
+async fn without_an_election_the_old_pod_is_gone_before_a_new_one_starts() {
+    for (values, strategy) in [(&["replicas=1", "leaderElect=false"][..], "Recreate"), (&[], "RollingUpdate")] {
+        let objects = helm::objects(values).await;
+        assert_eq!(of_kind(&objects, "Deployment")[0]["spec"]["strategy"]["type"], strategy);
+    }
 }
 
 /// Asks the API server whether it would take the manifests; nothing is stored. A warning counts as a refusal.

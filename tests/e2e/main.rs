@@ -24,13 +24,14 @@ mod upgrading;
 mod vendors;
 
 use std::{
+    env,
     process::{ExitCode, Termination},
     sync::Arc,
     time::Instant,
 };
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
-use testbed::node::{self, enclosure};
+use testbed::node::{self, Missing, enclosure};
 use tokio::runtime::Runtime;
 
 use self::{programs::Programs, stage::Theatre};
@@ -77,11 +78,27 @@ fn main() -> ExitCode {
     if arguments.list || !any_story_is_wanted(&arguments) {
         return listed(&arguments).exit_code().report();
     }
-    if let Some(missing) = node::missing() {
-        eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {missing}\n");
-        return listed(&arguments).exit_code().report();
+    let stance = env::var("APITOKEN_E2E").unwrap_or_default();
+    match node::missing() {
+        None if stance != "off" => go_inside(),
+        None => not_run(&arguments, "APITOKEN_E2E is off"),
+        Some(Missing::Means(why)) if stance != "required" => not_run(&arguments, &why),
+        Some(Missing::Packages(_)) if stance == "off" => not_run(&arguments, "APITOKEN_E2E is off"),
+        Some(Missing::Means(why)) => {
+            eprintln!("e2e: {why}");
+            ExitCode::FAILURE
+        }
+        // Who could run them shall not miss by accident that they were not.
+        Some(Missing::Packages(remedy)) => {
+            eprintln!("e2e: no node can run without more programs: {remedy}, or leave the stories out: APITOKEN_E2E=off");
+            ExitCode::FAILURE
+        }
     }
-    go_inside()
+}
+
+fn not_run(arguments: &Arguments, why: &str) -> ExitCode {
+    eprintln!("\ne2e: !!! NOT RUN, and so nothing was tested on a node: {why}\n");
+    listed(arguments).exit_code().report()
 }
 
 /// Stands for the stories where they do not run: they are listed, filtered out, or ignored.

@@ -20,7 +20,7 @@
 - name: APITOKEN_LEADER_ELECT_RETRY_PERIOD
   value: {{ $values.leaderElectRetryPeriod | quote }}
 - name: APITOKEN_PRESETS
-  value: {{ $values.presets | quote }}
+  value: {{ join "," $values.presets | quote }}
 {{- with $values.allowProviderCidr }}
 - name: APITOKEN_ALLOW_PROVIDER_CIDR
   value: {{ join "," . | quote }}

@@ -3,6 +3,9 @@
 {{- end }}
 
 {{- define "apitoken-operator.fullname" -}}
+{{- if and (not .Values.fullnameOverride) (regexMatch "^[0-9]" .Release.Name) }}
+{{- fail (printf "the name of a Service begins with a letter, and release %s does not: set fullnameOverride" .Release.Name) }}
+{{- end }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
 {{- else if contains (include "apitoken-operator.name" .) .Release.Name }}
@@ -13,8 +16,8 @@
 {{- end }}
 
 {{- define "apitoken-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "apitoken-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "apitoken-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 

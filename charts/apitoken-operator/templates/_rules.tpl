@@ -1,7 +1,7 @@
 {{- define "apitoken-operator.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "apitoken-operator.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "apitoken-operator.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end }}
 
 {{/* Where ApiTokens are served: everywhere, or in each listed namespace. */}}
@@ -59,7 +59,7 @@
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ .Values.leaderElectResourceName }}]
+  resourceNames: [{{ .Values.leaderElectResourceName | quote }}]
   verbs: [get, update]
 {{- end }}
 {{- end }}

@@ -33,7 +33,10 @@ use crate::{
     users::{Asker, NODE, User},
 };
 
-pub use self::{cgroups::ContainerCost, requirements::missing};
+pub use self::{
+    cgroups::ContainerCost,
+    requirements::{Missing, missing},
+};
 
 /// Where the API server, the kubelet and nothing else listen.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 1);

@@ -23,14 +23,23 @@ const PROGRAMS: [(&str, &str); 9] = [
 pub(super) const PLUGIN_DIR: &str = "/usr/lib/cni";
 const PLUGINS: [&str; 4] = ["ptp", "host-local", "portmap", "loopback"];
 
-/// Why no node can run here, with the remedy; `None` if one can.
+/// Why no node can run here.
+#[derive(Clone, Debug)]
+pub enum Missing {
+    /// This machine or user cannot, whatever is installed.
+    Means(String),
+    /// The remedy: what to install.
+    Packages(String),
+}
+
+/// What stands between this machine and a node; `None` if one can run.
 #[must_use]
-pub fn missing() -> Option<String> {
+pub fn missing() -> Option<Missing> {
     if !cfg!(target_os = "linux") {
-        return Some("a node runs on Linux only".to_owned());
+        return Some(Missing::Means("a node runs on Linux only".to_owned()));
     }
     if !rustix::process::geteuid().is_root() {
-        return Some("a node needs namespaces, mounts and cgroups: run as root".to_owned());
+        return Some(Missing::Means("a node needs namespaces, mounts and cgroups: run as root".to_owned()));
     }
     let mut packages: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
@@ -39,9 +48,10 @@ pub fn missing() -> Option<String> {
     }
     packages.dedup();
     if !packages.is_empty() {
-        return Some(format!("apt-get install --no-install-recommends {}", packages.join(" ")));
+        return Some(Missing::Packages(format!("apt-get install --no-install-recommends {}", packages.join(" "))));
     }
-    (!namespaces_are_allowed()).then(|| "this root may not make namespaces (is it in a container?)".to_owned())
+    let refused = || Missing::Means("this root may not make namespaces (is it in a container?)".to_owned());
+    (!namespaces_are_allowed()).then(refused)
 }
 
 fn is_installed(program: &str) -> bool {
