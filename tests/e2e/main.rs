@@ -51,7 +51,6 @@ fn stories() -> Vec<Story> {
         installing::helm_installs_on_an_empty_node_and_the_first_token_comes,
         installing::helm_test_passes,
         installing::both_replicas_are_ready_and_one_of_them_leads,
-        outputs::kubectl_prints_what_the_page_about_it_shows,
         deleting::a_namespace_goes_while_the_operator_is_down,
         deleting::a_namespace_goes_while_the_vendor_hangs,
         failover::an_evicted_leader_is_followed_without_a_login,
@@ -64,6 +63,7 @@ fn stories() -> Vec<Story> {
         tenants::in_namespace_mode_secrets_elsewhere_are_out_of_reach,
         tenants::a_tenant_with_the_role_edit_makes_tokens_and_no_provider,
         tenants::back_to_the_whole_cluster_by_an_upgrade,
+        outputs::kubectl_prints_what_the_page_about_it_shows,
         crowd::two_hundred_tokens_are_kept,
     ]
 }

@@ -153,13 +153,17 @@ impl Stage {
             &["-n", crate::operator::NAMESPACE, "logs", "-l", crate::operator::SELECTOR, "--tail=40", "--prefix"],
         ] {
             let said = self.kubectl(arguments).await.unwrap_or_else(|e| format!("{e:#}"));
-            let _ = writeln!(text, "$ kubectl {}\n{said}", arguments.join(" "));
+            let _ = writeln!(text, "$ kubectl {}\n{}", arguments.join(" "), end(&said));
         }
-        let log = self.node.kubelet_log();
-        let lines: Vec<&str> = log.lines().collect();
-        let _ = writeln!(text, "--- the kubelet's log\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
+        let _ = writeln!(text, "--- the kubelet's log\n{}", end(&self.node.kubelet_log()));
         text
     }
+}
+
+/// The last lines.
+fn end(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 pub fn chart() -> &'static str {

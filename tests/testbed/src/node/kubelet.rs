@@ -51,7 +51,8 @@ fn configuration(authority: &Path, cgroup: &str) -> serde_json::Value {
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         "failSwapOn": false,
         "enforceNodeAllocatable": [],
-        // The disk is the test machine's, and may be fuller than a node's should be.
+        // The disk is the test machine's, and may be fuller than a node's should be. (Where it is a bind mount, the
+        // kubelet cannot measure it, says so every ten seconds, and evicts nothing.)
         "evictionHard": { "memory.available": "10Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
