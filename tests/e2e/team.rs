@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
@@ -102,7 +102,8 @@ pub async fn at_work(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Returns when the renewals are over that were asked for when the team went to work: a minute after the logins.
+/// Returns when the renewals are over that were asked for when the team went to work, and when others are heeded at
+/// once: a minute after the logins.
 pub async fn renewed_once(stage: &Stage) -> Result<()> {
     for token in &TOKENS {
         await_until("the first renewal", PATIENCE, async || {
@@ -112,6 +113,15 @@ pub async fn renewed_once(stage: &Stage) -> Result<()> {
         })
         .await;
     }
+    await_until("a minute to be over since the spare tokens came", PATIENCE, async || {
+        let report = vendors::report(stage, "palette").await?;
+        let spare = SPARE.map(|name| vendors::successes(&report, Operation::Login, &format!("{name}@example.com")));
+        let youngest = spare.iter().flatten().filter_map(|served| served.answered).max().context("no login")?;
+        let age = Timestamp::now().duration_since(youngest);
+        ensure!(age > SignedDuration::from_secs(61), "{age:#} since the last login");
+        anyhow::Ok(())
+    })
+    .await;
     Ok(())
 }
 
