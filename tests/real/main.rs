@@ -8,7 +8,11 @@ mod customers;
 #[allow(dead_code, reason = "not all that the other stories need")]
 mod world;
 
+mod client;
+mod person;
 mod user;
 
+mod hydra_clients;
+mod hydra_consent;
 mod pocketbase;
 mod pocketbase_refusals;

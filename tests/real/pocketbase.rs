@@ -105,7 +105,7 @@ async fn another_collection_is_a_parameter_of_the_apitoken() {
     });
     user.world.token_with("records", spec).await;
     // PocketBase has no such collection and says 404: nothing is wrong with the credentials.
-    user.world.not_ready("records", "ProviderMisconfigured").await;
+    user.world.not_ready("records", "ResponseInvalid").await;
     let parameters = json!({ "spec": { "parameters": { "collection": "_pb_users_auth_" } } });
     user.world.edit_token("records", parameters).await;
     user.world.ready("records").await;

@@ -116,6 +116,12 @@ impl Hydra {
         answer["active"].as_bool().context("Hydra does not say whether the token is active")
     }
 
+    /// Where a token of the scope `openid` tells whose it is (OpenID Connect Core, 5.3), by GET as a bearer; without the
+    /// front.
+    pub fn whose_token_url(&self) -> String {
+        self.public_url("/userinfo")
+    }
+
     /// Straight to the server, so that it is not in the front's record.
     pub(super) async fn administer(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         let url = self.admin_url(path);

@@ -1,0 +1,101 @@
+//! Ory Hydra and refresh tokens to which a person consented: each is good for one use, and the second use of one ends
+//! the whole family, the access token that is in use included.
+
+use std::time::Duration;
+
+use crate::{
+    person::{CLIENT, Person, SUBJECT, assert_a_chain},
+    world::PATIENCE,
+};
+
+/// Renewed after 5 s, the youngest age at which the operator renews.
+const SHORT: Duration = Duration::from_secs(12);
+const EARLY: i32 = 40;
+/// Renewed after 6 s, and then good for most of a minute: time to start something again on a loaded machine.
+const LONG: Duration = Duration::from_secs(60);
+const VERY_EARLY: i32 = 10;
+
+#[tokio::test]
+async fn each_refresh_token_is_presented_once_and_buys_the_next() {
+    let person = Person::with_tokens_of(SHORT).await;
+    person.token("api", EARLY).await;
+    person.world.ready("api").await;
+    let passed = person.given(5).await;
+    assert_a_chain(&passed, &person.seed);
+    person.holds("api", passed[4].text("access_token")).await;
+    // Documented by Hydra: a refresh ends the access token before it.
+    assert!(!person.hydra.is_active(passed[3].text("access_token")).await.expect("an answer"));
+}
+
+#[tokio::test]
+async fn an_operator_that_starts_again_goes_on_with_the_newest_refresh_token() {
+    let mut person = Person::with_tokens_of(LONG).await;
+    person.token("api", VERY_EARLY).await;
+    person.world.ready("api").await;
+    person.given(2).await;
+    person.world.stop_operator().await;
+    let before = person.hydra.front.passed().len();
+    person.world.start_operator().await;
+    let passed = person.given(before + 1).await;
+    assert_a_chain(&passed, &person.seed);
+    person.world.ready("api").await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_when_a_renewal_is_due_costs_no_consent() {
+    let person = Person::with_tokens_of(LONG).await;
+    person.token("api", VERY_EARLY).await;
+    person.world.ready("api").await;
+    person.hydra.stop();
+    let away = |passed: &[testbed::real::Passed]| passed.iter().any(|passed| passed.status.is_none());
+    person.hydra.front.wait_for("a renewal in vain", PATIENCE, away).await;
+    person.hydra.start_again().await.expect("Hydra is back");
+    person.given(2).await;
+    assert_eq!(person.presented(&person.seed), 1);
+}
+
+#[tokio::test]
+async fn a_consent_that_was_revoked_is_told_and_a_new_one_is_taken_at_once() {
+    let mut person = Person::with_tokens_of(SHORT).await;
+    person.token("api", EARLY).await;
+    person.world.ready("api").await;
+    person.given(2).await;
+    person.hydra.revoke_consent(SUBJECT).await.expect("revoked");
+    person.world.not_ready("api", "CredentialsRejected").await;
+    let old = person.seed.clone();
+    // At first, and once more when the refresh was refused; then it is known to be spent.
+    assert_eq!(person.presented(&old), 2);
+    person.consents_again().await;
+    person.world.ready("api").await;
+    assert!(person.holds_a_good_token("api").await);
+    assert_eq!(person.presented(&old), 2);
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_answer_was_lost_is_never_presented_again() {
+    let mut person = Person::with_tokens_of(LONG).await;
+    person.token("api", VERY_EARLY).await;
+    person.world.ready("api").await;
+    let current = person.given(1).await[0].text("refresh_token").to_owned();
+    person.hydra.front.lose_next_answer();
+    person.world.not_ready("api", "CredentialsRejected").await;
+    assert_eq!(person.presented(&current), 1);
+    person.consents_again().await;
+    person.world.ready("api").await;
+    assert!(person.holds_a_good_token("api").await);
+    assert_eq!(person.presented(&current), 1);
+}
+
+#[tokio::test]
+async fn a_client_secret_that_is_wrong_for_a_while_costs_no_consent() {
+    let person = Person::with_tokens_of(LONG).await;
+    person.token("api", VERY_EARLY).await;
+    person.world.ready("api").await;
+    person.hydra.set_secret(CLIENT, "another secret").await.expect("another secret");
+    let refused = |passed: &[testbed::real::Passed]| passed.iter().any(|passed| passed.status == Some(401));
+    person.hydra.front.wait_for("the old secret", PATIENCE, refused).await;
+    person.says_the_secret("another secret").await;
+    let before = person.hydra.front.passed().iter().filter(|passed| passed.is_good()).count();
+    person.given(before + 1).await;
+    assert_eq!(person.presented(&person.seed), 1);
+}
