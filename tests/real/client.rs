@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use testbed::{
-    real::{Hydra, Passed},
+    real::{Hydra, Lives, Passed},
     vendors::{
         Consumer,
         consumer::{Call, client, present},
@@ -44,7 +44,8 @@ impl Client {
     /// With client credentials, and access tokens that live this long.
     pub async fn with_tokens_of(lifetime: Duration, auth: Auth) -> Self {
         let world = World::new().await;
-        let hydra = Hydra::start(&world.ca, lifetime).await.expect("Hydra");
+        let lives = Lives { access_token: lifetime, rotation_grace: Duration::ZERO };
+        let hydra = Hydra::start(&world.ca, lives).await.expect("Hydra");
         let (method, file) = auth.names();
         let registration = json!({
             "client_id": CLIENT, "client_secret": SECRET, "grant_types": ["client_credentials"],

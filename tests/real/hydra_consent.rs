@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use testbed::real::{Lives, Passed};
+
 use crate::{
     person::{CLIENT, Person, SUBJECT, assert_a_chain},
     world::PATIENCE,
@@ -47,7 +49,7 @@ async fn a_server_that_is_away_when_a_renewal_is_due_costs_no_consent() {
     person.token("api", VERY_EARLY).await;
     person.world.ready("api").await;
     person.hydra.stop();
-    let away = |passed: &[testbed::real::Passed]| passed.iter().any(|passed| passed.status.is_none());
+    let away = |passed: &[Passed]| passed.iter().any(|passed| passed.status.is_none());
     person.hydra.front.wait_for("a renewal in vain", PATIENCE, away).await;
     person.hydra.start_again().await.expect("Hydra is back");
     person.given(2).await;
@@ -71,31 +73,65 @@ async fn a_consent_that_was_revoked_is_told_and_a_new_one_is_taken_at_once() {
     assert_eq!(person.presented(&old), 2);
 }
 
+/// Waits until the operator has given up; the answer to the first refresh was lost. Returns that refresh token.
+async fn loses_an_answer(person: &Person) -> String {
+    person.token("api", EARLY).await;
+    let current = person.given(1).await[0].text("refresh_token").to_owned();
+    person.hydra.front.lose_next_answer();
+    person.world.not_ready("api", "CredentialsRejected").await;
+    current
+}
+
 #[tokio::test]
-async fn a_refresh_token_whose_answer_was_lost_is_never_presented_again() {
-    let mut person = Person::with_tokens_of(LONG).await;
+async fn an_answer_that_was_lost_costs_a_consent_where_hydra_grants_no_grace() {
+    let mut person = Person::with_tokens_of(SHORT).await;
+    let current = loses_an_answer(&person).await;
+    // Once in vain, for Hydra had taken it.
+    assert_eq!(person.presented(&current), 2);
+    person.consents_again().await;
+    person.world.ready("api").await;
+    assert!(person.holds_a_good_token("api").await);
+    assert_eq!(person.presented(&current), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_costs_nothing_where_hydra_grants_a_grace() {
+    let lives = Lives { access_token: LONG, rotation_grace: Duration::from_secs(60) };
+    let person = Person::with(lives, "Reusable").await;
     person.token("api", VERY_EARLY).await;
     person.world.ready("api").await;
     let current = person.given(1).await[0].text("refresh_token").to_owned();
     person.hydra.front.lose_next_answer();
-    person.world.not_ready("api", "CredentialsRejected").await;
-    assert_eq!(person.presented(&current), 1);
-    person.consents_again().await;
+    let passed = person.given(4).await;
+    assert_eq!(person.presented(&current), 2);
+    assert_eq!(person.presented(&person.seed), 1);
+    // The second answer to the same refresh token is the one that counts.
+    assert_a_chain(&passed[2..], &current);
     person.world.ready("api").await;
-    assert!(person.holds_a_good_token("api").await);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_good_for_one_time_is_not_presented_again_to_find_out() {
+    let lives = Lives { access_token: SHORT, rotation_grace: Duration::ZERO };
+    let person = Person::with(lives, "OneTime").await;
+    let current = loses_an_answer(&person).await;
     assert_eq!(person.presented(&current), 1);
 }
 
 #[tokio::test]
-async fn a_client_secret_that_is_wrong_for_a_while_costs_no_consent() {
-    let person = Person::with_tokens_of(LONG).await;
-    person.token("api", VERY_EARLY).await;
+async fn a_client_secret_that_changed_is_tried_once_and_then_a_new_consent_is_needed() {
+    let mut person = Person::with_tokens_of(SHORT).await;
+    person.token("api", EARLY).await;
     person.world.ready("api").await;
     person.hydra.set_secret(CLIENT, "another secret").await.expect("another secret");
-    let refused = |passed: &[testbed::real::Passed]| passed.iter().any(|passed| passed.status == Some(401));
-    person.hydra.front.wait_for("the old secret", PATIENCE, refused).await;
+    person.world.not_ready("api", "CredentialsRejected").await;
+    let refused = |passed: &[Passed], status| passed.iter().filter(|passed| passed.status == Some(status)).count();
+    assert_eq!(refused(&person.hydra.front.passed(), 401), 1);
+    // New credentials are a login, and the seed is spent.
     person.says_the_secret("another secret").await;
-    let before = person.hydra.front.passed().iter().filter(|passed| passed.is_good()).count();
-    person.given(before + 1).await;
-    assert_eq!(person.presented(&person.seed), 1);
+    person.hydra.front.wait_for("the seed again", PATIENCE, |passed| refused(passed, 400) == 1).await;
+    person.world.not_ready("api", "CredentialsRejected").await;
+    person.consents_again_with("another secret").await;
+    person.world.ready("api").await;
+    assert!(person.holds_a_good_token("api").await);
 }

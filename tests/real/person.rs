@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::{
     eventually::await_until,
-    real::{Hydra, Passed},
+    real::{Hydra, Lives, Passed},
 };
 
 use crate::{
@@ -27,16 +27,22 @@ pub struct Person {
 }
 
 impl Person {
-    /// Access tokens live this long, refresh tokens for an hour.
-    pub async fn with_tokens_of(lifetime: Duration) -> Self {
+    /// Access tokens live this long; a refresh token that was used is spent at once.
+    pub async fn with_tokens_of(access_token: Duration) -> Self {
+        Self::with(Lives { access_token, rotation_grace: Duration::ZERO }, "Reusable").await
+    }
+
+    /// The same at a Hydra that is set up otherwise, or with another `reuse` in the definition.
+    pub async fn with(lives: Lives, reuse: &str) -> Self {
         let world = World::new().await;
-        let hydra = Hydra::start(&world.ca, lifetime).await.expect("Hydra");
+        let hydra = Hydra::start(&world.ca, lives).await.expect("Hydra");
         hydra.add_client_for_people(CLIENT, SECRET).await.expect("a client");
         let seed = hydra.consent(CLIENT, SECRET, SUBJECT).await.expect("consent");
         let credentials = [("clientId", CLIENT), ("clientSecret", SECRET), ("refreshToken", &seed)];
         world.credentials(LOGIN, &credentials).await;
         let manifest = example("hydra-refresh-token.yaml");
-        let provider = world.copied("hydra", manifest, &hydra.front.url(), |_| ()).await;
+        let change = |spec: &mut Value| spec["http"]["refresh"]["reuse"] = json!(reuse);
+        let provider = world.copied("hydra", manifest, &hydra.front.url(), change).await;
         Self { world, hydra, provider, seed }
     }
 
@@ -52,8 +58,13 @@ impl Person {
 
     /// Consents again, and replaces the seed.
     pub async fn consents_again(&mut self) {
-        self.seed = self.hydra.consent(CLIENT, SECRET, SUBJECT).await.expect("consent");
-        self.world.edit_secret(LOGIN, &[("refreshToken", &self.seed)]).await;
+        self.consents_again_with(SECRET).await;
+    }
+
+    /// A person consents to the client with this secret, which then stands in the credentials with the new seed.
+    pub async fn consents_again_with(&mut self, secret: &str) {
+        self.seed = self.hydra.consent(CLIENT, secret, SUBJECT).await.expect("consent");
+        self.world.edit_secret(LOGIN, &[("clientSecret", secret), ("refreshToken", &self.seed)]).await;
     }
 
     pub async fn says_the_secret(&self, secret: &str) {

@@ -1,13 +1,17 @@
 //! A person who logs in at Hydra and consents, without a browser: the authorization code flow (RFC 6749, 4.1) with
 //! the two answers that Hydra's login and consent pages would give.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use reqwest::{Method, Url, header};
 use serde_json::{Value, json};
 
 use super::{hydra::Hydra, wire};
+use crate::eventually::poll_until;
+
+/// For a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nobody listens there: the flow ends when it is led to it.
 const REDIRECT: &str = "http://127.0.0.1:1/callback";
@@ -35,7 +39,10 @@ impl Hydra {
     /// # Errors
     /// A step of the flow is refused.
     pub async fn consent(&self, client_id: &str, secret: &str, subject: &str) -> Result<String> {
-        let code = self.code(client_id, subject).await?;
+        // The first time Hydra makes a key, for longer than it lets an answer take if the machine is busy; then it
+        // closes the connection, and has the key the next time.
+        let code = poll_until(PATIENCE, async || self.code(client_id, subject).await.map_err(|e| format!("{e:#}")));
+        let code = code.await.map_err(|last| anyhow!("no consent in {PATIENCE:?}: {last}"))?;
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", &code),

@@ -16,6 +16,15 @@ use crate::{
 /// The schema of its database is made first, in a hundred steps.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What may differ between Hydras.
+#[derive(Clone, Copy, Debug)]
+pub struct Lives {
+    /// Of access tokens, in whole seconds.
+    pub access_token: Duration,
+    /// For how long a refresh token that was used may be used again, in whole seconds; zero is Hydra's default.
+    pub rotation_grace: Duration,
+}
+
 /// A running Hydra; dropping it ends it and removes its data.
 pub struct Hydra {
     process: Mutex<Option<Component>>,
@@ -29,11 +38,11 @@ pub struct Hydra {
 }
 
 impl Hydra {
-    /// Starts one without clients, behind a front with a certificate of `ca`. Access tokens live for `lifetime`.
+    /// Starts one without clients, behind a front with a certificate of `ca`. Refresh tokens live for an hour.
     ///
     /// # Errors
     /// It cannot be built or started; the message holds the end of its log.
-    pub async fn start(ca: &TestCa, lifetime: Duration) -> Result<Self> {
+    pub async fn start(ca: &TestCa, lives: Lives) -> Result<Self> {
         let path = tokio::task::spawn_blocking(go_build::hydra).await??;
         let dir = tempfile::Builder::new().prefix("apitoken-hydra-").tempdir()?;
         let (public, admin) = (Port::reserve()?, Port::reserve()?);
@@ -48,7 +57,7 @@ impl Hydra {
             dir,
         };
         // JSON is YAML.
-        fs::write(server.dir.path().join("hydra.yaml"), server.configuration(lifetime).to_string())?;
+        fs::write(server.dir.path().join("hydra.yaml"), server.configuration(lives).to_string())?;
         server.make_schema().await?;
         server.start_again().await?;
         Ok(server)
@@ -141,14 +150,16 @@ impl Hydra {
         format!("http://{}{path}", self.admin.address())
     }
 
-    fn configuration(&self, lifetime: Duration) -> Value {
+    fn configuration(&self, lives: Lives) -> Value {
+        let seconds = |time: Duration| format!("{}s", time.as_secs());
         let listening = |port: &Port| json!({ "host": "127.0.0.1", "port": port.number() });
         json!({
             "dsn": format!("sqlite://{}/hydra.sqlite?_fk=true", self.dir.path().display()),
             "serve": { "public": listening(&self.public), "admin": listening(&self.admin) },
             "urls": { "self": { "issuer": self.front.url() } },
             "secrets": { "system": ["a secret of the tests alone"] },
-            "ttl": { "access_token": format!("{}s", lifetime.as_secs()), "refresh_token": "1h" },
+            "ttl": { "access_token": seconds(lives.access_token), "refresh_token": "1h" },
+            "oauth2": { "grant": { "refresh_token": { "rotation_grace_period": seconds(lives.rotation_grace) } } },
             "log": { "level": "warn" },
         })
     }

@@ -9,5 +9,5 @@ mod pocketbase;
 mod wire;
 
 pub use front::{Front, Passed};
-pub use hydra::Hydra;
+pub use hydra::{Hydra, Lives};
 pub use pocketbase::PocketBase;
