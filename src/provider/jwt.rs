@@ -81,5 +81,15 @@ mod tests {
             let _ = expiry(&jwt(&claims));
             let _ = expiry(&jwt(&format!("{{\"exp\":{exp}}}")));
         }
+
+        #[test]
+        fn what_the_claims_say_is_read_to_the_second(second in -62_000_000_000..253_000_000_000_i64, tenth in 0..10_u8, sub: String) {
+            let claims = serde_json::json!({ "sub": sub, "aud": [sub], "act": { "exp": 1 } }).to_string();
+            let claims = claims.replacen('{', &format!("{{\"exp\":{second}.{tenth},"), 1);
+            // The fraction of a negative number points away from the epoch.
+            let expected = if second < 0 && tenth > 0 { second - 1 } else { second };
+            prop_assert_eq!(expiry(&jwt(&claims)).map(Timestamp::as_second), Some(expected));
+            prop_assert_eq!(expiry(&format!("x{}", &jwt(&claims).replace('.', ""))), None);
+        }
     }
 }

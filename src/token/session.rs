@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -42,7 +42,7 @@ pub struct Session {
 }
 
 /// The secret part of a session.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Material {
     #[serde(with = "secret_text")]
@@ -209,7 +209,8 @@ fn refreshed(before: Issued, grant: &Grant, old: Option<&Material>, of: &Circums
         session_expires_at: session_end(before.started_at, of.session_limit, given),
         given_session_expires_at: given,
         has_refresh_token: before.has_refresh_token || grant.refresh_token.is_some(),
-        ending: of.was_due && lifetime * 100 < before.first_lifetime * ENDING_PERCENT,
+        // Whoever may write the Secret may have written any number.
+        ending: of.was_due && lifetime * 100 < before.first_lifetime.saturating_mul(ENDING_PERCENT),
         ..before
     }
 }
@@ -235,6 +236,13 @@ fn renewed_material(old: Option<Material>, grant: Grant, suggested_output: BTree
         outputs,
         suggested_output,
         unknown,
+    }
+}
+
+/// Nothing of it: what a newer version has added may be secret too.
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Material").finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Connections are kept, bounded, and never a reason to send twice.
 
+use std::{io, net::IpAddr, sync::Arc};
+
 use apitoken_operator::operator::{
     address::Tenancy,
-    egress::{Cause, Reason},
+    egress::{Cause, Egress, Lookup, Reason},
 };
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all, pending};
 use jiff::Timestamp;
 use testbed::{ca::TestCa, reliability::row};
 use tokio::{
@@ -14,10 +16,22 @@ use tokio::{
 
 use crate::{
     server::{Act, Server},
-    stories::{PATIENT, cause, egress, plain_http, request, send, trusting},
+    stories::{PATIENT, cause, egress, on_loopback, plain_http, request, send, trusting},
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+struct Never;
+
+impl Lookup for Never {
+    fn lookup(&self, _: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        Box::pin(pending())
+    }
+}
+
+fn never_resolving() -> Egress {
+    Egress::with_lookup(on_loopback(), Arc::new(Never)).unwrap()
+}
 
 /// On one thread, as the operator runs: on several, a request may come just before the last one's connection is back.
 #[tokio::test]
@@ -89,6 +103,15 @@ async fn a_handshake_that_stalls_is_given_up_long_before_the_deadline() {
     row(36)
         .injected("a TLS handshake that never goes on")
         .holds("given up after 5 s, long before the request would be");
+}
+
+/// As above.
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_never_answers_is_given_up_as_early() {
+    let started = Instant::now();
+    let error = send(&never_resolving(), "http://api.example", &plain_http(), PATIENT).await.err().unwrap();
+    assert_eq!((error.cause, error.request_was_sent()), (Cause::NoConnection(Reason::TimedOut), false));
+    assert!(started.elapsed() < PATIENT / 10);
 }
 
 #[tokio::test]

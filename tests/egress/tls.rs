@@ -9,6 +9,7 @@ use apitoken_operator::{
         tls::{CaBundle, ClientCertificate, TlsMaterial},
     },
 };
+use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair};
 use testbed::{ca::TestCa, reliability::row};
 use tokio_rustls::rustls::{
@@ -96,6 +97,24 @@ async fn a_server_that_knows_only_old_tls_is_refused() {
 }
 
 #[tokio::test]
+async fn a_handshake_without_end_is_left() {
+    let ca = TestCa::new().unwrap();
+    let record = |kind: u8, content: &[u8]| {
+        [&[kind, 3, 3], &u16::try_from(content.len()).unwrap().to_be_bytes()[..], content].concat()
+    };
+    // A server hello (RFC 8446 4) that says it has 16 MiB, and goes on and on.
+    let hello = [&[2, 0xff, 0xff, 0xff][..], &[0; 0x3000]].concat();
+    let long = [record(22, &hello), record(22, &[0; 0x4000]).repeat(500)].concat();
+    // Records without content, and changes of cipher that change nothing.
+    for answer in [long, record(22, &[]).repeat(100_000), record(20, &[1]).repeat(100_000)] {
+        let address = speak_once(answer).await;
+        let sent = send(&egress(), &format!("https://{address}"), &trusting(&ca), PATIENT).await;
+        // At once: who waits for more of it gets none, and gives up after 5 s with another cause.
+        assert_eq!(cause(sent), Cause::Tls(TlsFailure::Handshake));
+    }
+}
+
+#[tokio::test]
 async fn plain_http_behind_an_https_url_is_no_tls() {
     let ca = TestCa::new().unwrap();
     let address = speak_once(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
@@ -117,6 +136,25 @@ async fn a_client_certificate_is_presented_to_a_server_that_wants_one() {
     assert_eq!(send(&egress, &base, &with, PATIENT).await.unwrap().status, 200);
     assert_eq!(cause(send(&egress, &base, &without, PATIENT).await), Cause::Tls(TlsFailure::ClientCertificate));
     assert_eq!(server.requests().len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_bundle_is_read_or_refused_without_a_word_of_it(
+        at in 0usize..1000,
+        removed in 0usize..40,
+        noise in prop_oneof![any::<String>(), Just(CANARY.to_owned()), Just("-----END CERTIFICATE-----\n".to_owned())],
+    ) {
+        let pem = self_signed().0;
+        let start = at.min(pem.len());
+        let mut damaged = pem.clone();
+        damaged.replace_range(start..(start + removed).min(pem.len()), &noise);
+        if let Err(error) = CaBundle::parse(&damaged, "spec.tls.caBundle") {
+            let shown = format!("{error} {error:?}");
+            let body = pem.lines().nth(2).unwrap();
+            prop_assert!(shown.contains("spec.tls.caBundle") && !shown.contains(CANARY) && !shown.contains(body), "{shown}");
+        }
+    }
 }
 
 #[test]

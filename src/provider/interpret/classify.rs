@@ -100,7 +100,8 @@ pub(super) fn failure(reply: &Reply, class: FailureClass, reason: Option<String>
 fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<f64>() {
-        Ok(seconds) if seconds < 0.0 || !seconds.is_finite() => return None,
+        // Negative, or `NaN` and `inf`: words that the parser knows and no server means.
+        Ok(_) if !text.starts_with(|c: char| c.is_ascii_digit()) => return None,
         Ok(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
         Err(_) => {
             let now = expiry::date(reply).unwrap_or(reply.received_at);

@@ -2,6 +2,7 @@
 
 mod expiry;
 mod failures;
+mod headers;
 mod properties;
 
 use super::*;

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -90,5 +91,37 @@ fn a_text_that_is_no_template_is_refused_with_what_was_meant() {
     for (text, expected) in table {
         let error = Template::parse(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+/// A piece of a template's source, and what it stands for when the password is `value`.
+fn piece() -> impl Strategy<Value = (String, Option<String>)> {
+    prop_oneof![
+        "[^$]{0,6}".prop_map(|text| (text.clone(), Some(text))),
+        Just(("$${".to_owned(), Some("${".to_owned()))),
+        Just(("$${x}".to_owned(), Some("${x}".to_owned()))),
+        Just(("${credentials.password}".to_owned(), None)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_template_is_its_pieces_and_the_values_between_them(pieces in prop::collection::vec(piece(), 0..8), value in ".{1,12}") {
+        let source: String = pieces.iter().map(|(source, _)| source.as_str()).collect();
+        let text: String = pieces.iter().map(|(_, text)| text.as_deref().unwrap_or(&value)).collect();
+        let template = Template::parse(&source).unwrap();
+        prop_assert_eq!(template.names().count(), pieces.iter().filter(|(_, text)| text.is_none()).count());
+        let expanded = template.expand(|_| Some(&value)).unwrap();
+        prop_assert_eq!(expanded.expose_secret(), &text);
+    }
+
+    #[test]
+    fn no_text_makes_a_template_panic(text in any::<String>(), dollars in "[${}a.]{0,20}") {
+        for text in [&text, &dollars] {
+            match Template::parse(text) {
+                Ok(template) => prop_assert_eq!(template.source(), text.as_str()),
+                Err(error) => prop_assert!(text.contains("${") && !error.to_string().is_empty()),
+            }
+        }
     }
 }

@@ -111,8 +111,10 @@ fn a_missing_document_names_its_key() {
 
 #[test]
 fn nothing_secret_can_be_printed() {
-    let printed = format!("{:?} {:#?}", session(), session());
-    for secret in SECRETS {
+    let mut session = session();
+    session.material.as_mut().unwrap().unknown.insert("added".to_owned(), json!({ "by": ["NEWER-canary"] }));
+    let printed = format!("{session:?} {session:#?}");
+    for secret in SECRETS.into_iter().chain(["NEWER-canary"]) {
         assert!(!printed.contains(secret), "{secret}");
     }
 }
@@ -197,6 +199,16 @@ fn a_refresh_that_was_due_and_adds_almost_no_life_tells_that_the_session_is_endi
         !session().granted(grant(1), asked).facts.issued.unwrap().ending,
         "not due: the server may count from before"
     );
+}
+
+#[test]
+fn a_first_lifetime_that_no_clock_has_seen_is_survived() {
+    for (first_lifetime, ending) in [(i64::MAX, true), (i64::MIN, false)] {
+        let mut session = session();
+        session.facts.issued.as_mut().unwrap().first_lifetime = first_lifetime;
+        let issued = session.granted(grant(HOUR), of(Operation::Refresh)).facts.issued.unwrap();
+        assert_eq!((issued.ending, issued.first_lifetime), (ending, first_lifetime));
+    }
 }
 
 #[test]

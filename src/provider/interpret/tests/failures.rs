@@ -6,6 +6,14 @@ use FailureClass::{Misconfigured, RateLimited, Rejected, SessionOver, Transient}
 
 use super::*;
 
+/// A number that no f64 holds: 4 with 320 digits behind it.
+const BEYOND_F64: &str = concat!(
+    "40000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000",
+);
+
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 fn with_rules(rules: &str) -> Definition {
@@ -101,7 +109,9 @@ fn a_time_to_wait_is_read_in_both_forms_and_bounded() {
         (&[("retry-after", "1e9")], Some(86_400)),
         (&[("retry-after", "1000000000")], Some(86_400)),
         (&[("retry-after", "99999999999999999999999999999999")], Some(86_400)),
+        (&[("retry-after", BEYOND_F64)], Some(86_400)),
         (&[("retry-after", "NaN")], None),
+        (&[("retry-after", "inf")], None),
         (&[("retry-after", "soon")], None),
         (&[("retry-after", "Fri, 20 Nov 2026 12:01:01 GMT")], Some(60)),
         (&[("retry-after", "Fri, 20 Nov 2026 11:00:10 GMT"), date], Some(10)),
