@@ -25,6 +25,8 @@ use super::{
 
 /// All deadlines are looked at by the wall clock at least this often: a suspended machine stops every timer.
 const TICK: Duration = Duration::from_secs(15);
+/// A clock that is corrected by less changes nothing worth a look.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the gauges that are read off the loop are brought up to date, at most.
 const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// A due pass that was not started for this long means that nothing moves any more.
@@ -77,16 +79,19 @@ pub async fn run(
         return;
     }
     remember(&operator);
-    {
-        let now = operator.now();
-        let mut queue = schedule.lock();
-        operator.index.all_subjects().into_iter().for_each(|subject| queue.wake(subject, now));
-    }
+    wake_all(&operator, &schedule);
     tracing::info!(tokens = operator.index.tokens(), "watching");
     let mut instruments = Instruments::default();
+    let mut latest = operator.now();
     loop {
         instruments.refresh(&operator, &progress, &health);
-        let due = schedule.lock().take_due(operator.now());
+        let now = operator.now();
+        if now + SET_BACK < latest {
+            tracing::warn!(from = %latest, to = %now, "the clock was set back; every ApiToken is looked at");
+            wake_all(&operator, &schedule);
+        }
+        latest = now;
+        let due = schedule.lock().take_due(now);
         for subject in due {
             match settled(&operator, &subject) {
                 Some(how) => schedule.lock().ended(subject, how, operator.now()),
@@ -111,6 +116,12 @@ pub async fn run(
     }
     health.set_ready(false, "stopping");
     finish(&operator, &mut passes).await;
+}
+
+fn wake_all(operator: &Operator, schedule: &Schedule) {
+    let now = operator.now();
+    let mut queue = schedule.lock();
+    operator.index.all_subjects().into_iter().for_each(|subject| queue.wake(subject, now));
 }
 
 /// Waits for the passes in flight and for what they could not store, as long as it may.

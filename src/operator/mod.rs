@@ -58,6 +58,8 @@ pub mod project;
 pub mod failure_record;
 /// One request to a provider.
 pub mod exchange;
+/// What is reported while a pass waits.
+pub mod expiry;
 /// A whole pass over one ApiToken.
 pub mod reconcile;
 /// A whole pass over one provider.

@@ -12,6 +12,7 @@ use super::{
     cluster::Urgency,
     entry::Key,
     exchange::{self, Asked},
+    expiry,
     gate::{Ask, Permit},
     observe,
     pass::Pass,
@@ -76,7 +77,14 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
         done.gone = true;
         return Ok(());
     };
-    let wait = match settle(operator, &mut pass, done).await {
+    let mut expired = None;
+    let settled = tokio::select! {
+        biased;
+        settled = settle(operator, &mut pass, done) => settled,
+        never = expiry::report(operator, key, &mut expired) => match never {},
+    };
+    done.status = expired;
+    let wait = match settled {
         Ok(Some(wait)) => wait,
         Ok(None) => {
             done.raced = true;

@@ -240,7 +240,7 @@ fn session_is_ending(case: &Case<'_>) -> Option<Next> {
 
 fn token_is_due(case: &Case<'_>) -> Option<Next> {
     let issued = case.issued()?;
-    if case.now < case.renew_at(issued) {
+    if case.now < case.renew_at(issued) && !case.is_to_come(issued.issued_at) {
         return None;
     }
     if !case.can_refresh(issued) {

@@ -77,6 +77,15 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
     Some(pass)
 }
 
+/// When the token expires that the session in the index holds; `None` where that is over, or nothing is known.
+#[must_use]
+pub fn expiry(operator: &Operator, key: &Key, now: Timestamp) -> Option<Timestamp> {
+    let token = operator.index.token(key)?;
+    let Known::There(entry) = operator.index.secret(&token.session(key), now) else { return None };
+    let SecretRole::Session { facts: Some(facts), .. } = &entry.role else { return None };
+    facts.issued.as_ref().map(|issued| issued.expires_at).filter(|at| now < *at)
+}
+
 /// Reads what a decision or a request needs: the session by a quorum GET, the credentials if they are wanted or were
 /// not read yet, the output's metadata if the index does not know it.
 ///

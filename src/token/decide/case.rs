@@ -18,6 +18,9 @@ use crate::{
 /// A request that somebody asked for, or that an edit allows in spite of a rejection: at most one in this time.
 const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
+/// The clocks of two replicas differ by less.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
 /// An observation whose provider may be used, and the time.
 pub(super) struct Case<'a> {
     pub seen: &'a Observation,
@@ -68,6 +71,11 @@ impl<'a> Case<'a> {
             && (!uses.refresh_token || issued.has_refresh_token)
             && !(needs_living_token && issued.is_expired(self.now))
             && keys_unchanged
+    }
+
+    /// It has happened, and lies in the future: the clock was set back, and what was reckoned from it comes too late.
+    pub fn is_to_come(&self, happened_at: Timestamp) -> bool {
+        happened_at > self.now + CLOCKS_DIFFER
     }
 
     pub fn renew_at(&self, issued: &Issued) -> Timestamp {
@@ -173,6 +181,9 @@ impl<'a> Case<'a> {
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()
                 && (failure.spec_mark == self.seen.token.spec_mark || failure.class == FailureClass::RateLimited)
         })?;
+        if self.is_to_come(failure.at) {
+            return None;
+        }
         let waived = if self.request_is_open() { failure.at + AT_MOST_EVERY } else { failure.next_at };
         self.held_until(waived.min(failure.next_at), &failure.reason, &failure.message, failure.class)
     }
