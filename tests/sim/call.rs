@@ -17,8 +17,8 @@ pub struct Call {
     pub status: bool,
     pub body: Value,
     pub metadata_only: bool,
-    /// A report to people: taken, and forgotten.
-    pub event: bool,
+    /// A report to people, or a dry run: taken, and forgotten.
+    pub forgotten: bool,
 }
 
 impl Call {
@@ -43,7 +43,7 @@ impl Call {
             id: Id::new(kind, namespace, name),
             status: rest.get(2) == Some(&"status"),
             metadata_only: accept.is_some_and(|accept| accept.contains("PartialObjectMetadata")),
-            event: rest[0] == "events",
+            forgotten: rest[0] == "events" || parts.uri.query().is_some_and(|query| query.contains("dryRun=All")),
             body,
         }
     }
@@ -55,7 +55,7 @@ impl Call {
     pub fn step(&self) -> Step {
         let (name, writes) = (&self.id.name, self.is_write());
         match self.id.kind {
-            _ if self.event => Step::Other,
+            _ if self.forgotten => Step::Other,
             Kind::Lease => Step::Lease,
             Kind::ApiToken => Step::WriteStatus,
             Kind::Provider => Step::Other,
@@ -85,7 +85,7 @@ impl Call {
     /// Does it, and says what a server says.
     pub fn apply(&self, store: &mut Store, process: usize, created: &str) -> (u16, Value) {
         let by = By::Process(process);
-        if self.event {
+        if self.forgotten && self.is_write() {
             return (201, self.body.clone());
         }
         let done = match self.verb {

@@ -83,7 +83,7 @@ pub enum Event {
     Died {
         process: usize,
     },
-    Note(String),
+    Mended,
 }
 
 #[derive(Clone, Debug)]

@@ -111,7 +111,7 @@ impl Sim {
         let mut state = self.lock();
         let state = &mut *state;
         let (code, object) = call.apply(&mut state.store, process, &created);
-        if code < 300 && call.is_write() && !call.event {
+        if code < 300 && call.is_write() && !call.forgotten {
             let what = call.step();
             let token = state.concerned(call).unwrap_or_default();
             if what == Step::WriteAnswer {
@@ -144,7 +144,7 @@ impl Sim {
     fn look_for_usurpers(&self, process: usize, call: &Call) {
         let now = self.now();
         let mut state = self.lock();
-        let acts = call.is_write() && !call.event && call.id.kind != Kind::Lease;
+        let acts = call.is_write() && !call.forgotten && call.id.kind != Kind::Lease;
         let owed = state.concerned(call).is_some_and(|token| state.processes[process].owes.contains(&token));
         if acts && !(owed && call.step() == Step::WriteAnswer) {
             state.usurps(process, now, format!("{:?} of {}", call.step(), call.id.name));

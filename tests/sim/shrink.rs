@@ -4,6 +4,7 @@ use crate::{
     bug::Bug,
     check::Violation,
     history::{Entry, Event},
+    number,
     run::{Outcome, Scenario},
 };
 
@@ -16,7 +17,7 @@ const TOLD: usize = 60;
 /// left out (delta debugging).
 pub fn shrink(scenario: &Scenario, bug: Option<Bug>, invariant: &str) -> Scenario {
     let mut smallest = scenario.clone();
-    let mut chunk = smallest.faults.len();
+    let mut chunk = if number("SIM_SHRINK", 1) == 0 { 0 } else { smallest.faults.len() };
     let mut runs = 0;
     while chunk > 0 {
         let mut at = 0;
@@ -45,7 +46,7 @@ impl Outcome {
 pub fn told(scenario: &Scenario, outcome: &Outcome, violation: &Violation) -> String {
     let token = violation.what.split(':').next().unwrap_or_default();
     let concerns = |entry: &&Entry| {
-        let all = matches!(entry.event, Event::Died { .. } | Event::Clock { .. } | Event::Note(_));
+        let all = matches!(entry.event, Event::Died { .. } | Event::Clock { .. } | Event::Mended);
         entry.at <= violation.at && (all || format!("{:?}", entry.event).contains(&format!("\"{token}\"")))
     };
     let trace: Vec<_> = outcome.history.entries.iter().filter(concerns).map(ToString::to_string).collect();

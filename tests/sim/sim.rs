@@ -222,6 +222,11 @@ impl State {
         self.note(now, Event::Blocked { scope: Scope::Token(token.to_owned()), until: i64::MAX, how: How::NoToken });
     }
 
+    /// The tokens whose login was refused, or cut off, and that nobody has mended since.
+    pub fn wait_for_somebody(&self) -> Vec<String> {
+        self.open.keys().cloned().collect()
+    }
+
     pub fn login_worked(&mut self, token: &str, now: i64) {
         for place in self.open.remove(token).unwrap_or_default() {
             if let Event::Blocked { until, .. } = &mut self.history.entries[place].event {

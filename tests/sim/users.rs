@@ -104,7 +104,7 @@ async fn user(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
     if sim.lock().token(token).is_none() {
         return;
     }
-    begin(sim, token, edit);
+    begin(sim, token, edit, lasts);
     let takes_away = matches!(
         edit,
         Edit::WrongPassword | Edit::RemoveCredentials | Edit::UnlabelCredentials | Edit::Suspend | Edit::Recreate
@@ -115,7 +115,7 @@ async fn user(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
     }
 }
 
-fn begin(sim: &Arc<Sim>, token: &str, edit: Edit) {
+fn begin(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
     let now = sim.now();
     let mut state = sim.lock();
     let state = &mut *state;
@@ -154,13 +154,13 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit) {
         }),
         Edit::Recreate | Edit::Delete => drop(state.store.delete(&id, &Value::Null, By::User)),
     }
-    state.note(now, Event::Blocked { scope, until: now + 90 * SECOND, how: How::Blind });
+    let suspended = if edit == Edit::Suspend { lasts } else { 0 };
+    state.note(now, Event::Blocked { scope: scope.clone(), until: now + 90 * SECOND, how: How::Blind });
+    state.note(now, Event::Blocked { scope, until: now + suspended + 90 * SECOND, how: How::NoToken });
     if matches!(edit, Edit::WrongPassword | Edit::RemoveCredentials | Edit::UnlabelCredentials) {
         for user in state.users_of(&credentials.name) {
             state.block_until_login(&user, now);
         }
-    } else if matches!(edit, Edit::Suspend) {
-        state.block_until_login(token, now);
     }
     sim.publish(state);
 }
@@ -190,10 +190,7 @@ fn undo(sim: &Arc<Sim>, token: &str, edit: Edit) {
                 state.login_worked(&user, now + 60 * SECOND);
             }
         }
-        Edit::Suspend => {
-            state.change(&id, |it| drop(it["spec"].as_object_mut().unwrap().remove("suspend")));
-            state.login_worked(token, now + 60 * SECOND);
-        }
+        Edit::Suspend => state.change(&id, |it| drop(it["spec"].as_object_mut().unwrap().remove("suspend"))),
         _ => {}
     }
     sim.publish(state);
@@ -208,13 +205,13 @@ pub fn heal(sim: &Arc<Sim>) {
     for vendor in &mut state.vendors {
         vendor.odd.clear();
     }
-    let tokens: Vec<_> = state.history.providers.keys().cloned().collect();
-    for token in &tokens {
-        let Some(credentials) = state.credentials_of(token) else { continue };
+    // Only where nothing happens before somebody acts: all others must come right by themselves.
+    for token in state.wait_for_somebody() {
+        let Some(credentials) = state.credentials_of(&token) else { continue };
         state.new_password(&credentials);
-        state.login_worked(token, now);
+        state.login_worked(&token, now);
     }
-    state.note(now, Event::Note("all is mended".to_owned()));
+    state.note(now, Event::Mended);
     sim.publish(state);
 }
 

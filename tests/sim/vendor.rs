@@ -225,6 +225,6 @@ pub fn lifetime(rng: &mut Rng, dense: bool) -> i64 {
     if dense {
         rng.pick(&[2 * MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR])
     } else {
-        rng.pick(&[12 * HOUR, 24 * HOUR, 24 * HOUR, 72 * HOUR])
+        rng.pick(&[12 * HOUR, 24 * HOUR, 72 * HOUR, 7 * 24 * HOUR])
     }
 }
