@@ -148,6 +148,12 @@ fn a_mistake_between_objects_is_found() {
         ("parameters: { scope: read }", "output: { secretName: login }", "output must not be the credentials Secret"),
         ("parameters: { scope: read }", "output: { secretName: apitoken-session-1 }", "operator's own"),
         ("parameters: { scope: read }", "output: { labels: { apitoken.dev/x: v } }", "reserved"),
+        ("parameters: { scope: read }", "refresh: { before: 0s }\n  parameters: {}", "before: must be longer than 0"),
+        (
+            "{ name: inventory }\n  credentialsRef",
+            "{ name: Virtana }\n  credentialsRef",
+            "write kind: Preset beside it",
+        ),
         (
             "parameters: { scope: read }",
             "refresh: { before: 5m, atPercent: 50 }",

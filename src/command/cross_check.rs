@@ -136,6 +136,9 @@ impl Check<'_> {
             }
             return preset;
         }
+        if self.is_misnamed(path, name) {
+            return None;
+        }
         let named = self.others().filter_map(|other| match &other.object {
             Object::Provider(provider) if provider.kind == kind => Some((other, provider)),
             _ => None,
@@ -150,16 +153,27 @@ impl Check<'_> {
             return None;
         }
         let meant = did_you_mean(name, reachable.iter().map(|(other, _)| other.name.as_str()), str::to_owned);
+        self.absent(path, kind, name, &meant);
+        None
+    }
+
+    /// The rule of the API server for names of objects; those of presets have capital letters.
+    fn is_misnamed(&mut self, path: &str, name: &str) -> bool {
+        let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        if !name.is_empty() && name.bytes().all(good) {
+            return false;
+        }
+        let preset = presets::names().contains(&name);
+        let hint = if preset { "; for the preset write kind: Preset beside it" } else { "" };
+        self.error(path, format!("must be the name of an object (lowercase letters, digits, '-' and '.'){hint}"));
+        true
+    }
+
+    fn absent(&mut self, path: &str, kind: ProviderKind, name: &str, meant: &str) {
         let preset = presets::names().into_iter().find(|preset| preset.eq_ignore_ascii_case(name));
         let preset = preset.map(|preset| format!("; for the preset write kind: Preset and name: {preset}"));
-        self.note(
-            path,
-            format!(
-                "{kind:?} {name:?} is not among these files, so what depends on it is not checked{meant}{}",
-                preset.unwrap_or_default()
-            ),
-        );
-        None
+        let unknown = "is not among these files, so what depends on it is not checked";
+        self.note(path, format!("{kind:?} {name:?} {unknown}{meant}{}", preset.unwrap_or_default()));
     }
 
     fn parameters(&mut self, definition: &Definition) {

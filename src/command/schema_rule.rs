@@ -18,56 +18,18 @@ pub enum Judgement {
 /// Judges a value by the text of a rule.
 #[must_use]
 pub fn judge(rule: &str, value: &Value) -> Judgement {
-    match by_text(rule, value).or_else(|| by_names(rule, value)).or_else(|| by_members(rule, value)) {
+    match by_count(rule, value)
+        .or_else(|| by_names(rule, value))
+        .or_else(|| clauses(rule, |part| atom(part, "self", value)))
+    {
         Some(true) => Judgement::Kept,
         Some(false) => Judgement::Broken,
         None => Judgement::NotJudged,
     }
 }
 
-/// Rules of a text: `self.matches('...')`, `self.contains('...')`, `!self.contains('...')`.
-fn by_text(rule: &str, value: &Value) -> Option<bool> {
-    let text = value.as_str()?;
-    if let Some(part) = quoted(rule, "!self.contains(", ")") {
-        return Some(!text.contains(&part));
-    }
-    if let Some(part) = quoted(rule, "self.contains(", ")") {
-        return Some(text.contains(&part));
-    }
-    let rule = rule.strip_prefix("self != '' && ").unwrap_or(rule);
-    Some(Regex::new(&quoted(rule, "self.matches(", ")")?).ok()?.is_match(text))
-}
-
-/// Rules of a map's names: `self.all(k, ALTERNATIVES)`, `!('...' in self)`.
-fn by_names(rule: &str, value: &Value) -> Option<bool> {
-    let members = value.as_object()?;
-    if let Some(alternatives) = rule.strip_prefix("self.all(k, ").and_then(|rest| rest.strip_suffix(')')) {
-        for name in members.keys() {
-            let judged: Option<Vec<_>> = alternatives.split(" || ").map(|part| of_name(part, name)).collect();
-            if !judged?.contains(&true) {
-                return Some(false);
-            }
-        }
-        // With no name at all nothing shows whether the rule is understood.
-        return alternatives.split(" || ").map(|part| of_name(part, "")).collect::<Option<Vec<_>>>().map(|_| true);
-    }
-    let refused: Option<Vec<_>> = rule.split(" && ").map(|part| quoted(part, "!(", " in self)")).collect();
-    Some(refused?.iter().all(|name| !members.contains_key(name)))
-}
-
-/// `k.matches('...')` or `k.startsWith('...')`, or their opposite.
-fn of_name(part: &str, name: &str) -> Option<bool> {
-    if let Some(part) = part.strip_prefix('!') {
-        return of_name(part, name).map(|holds| !holds);
-    }
-    if let Some(start) = quoted(part, "k.startsWith(", ")") {
-        return Some(name.starts_with(&start));
-    }
-    Some(Regex::new(&quoted(part, "k.matches(", ")")?).ok()?.is_match(name))
-}
-
-/// Rules of which members there are: exactly one of a list, at most one, not both.
-fn by_members(rule: &str, value: &Value) -> Option<bool> {
+/// Exactly one of some members, or at most one.
+fn by_count(rule: &str, value: &Value) -> Option<bool> {
     let members = value.as_object()?;
     let list = |end| rule.strip_prefix('[')?.strip_suffix(end)?.split(", ").map(has).collect::<Option<Vec<_>>>();
     if let Some(names) = list("].exists_one(given, given)") {
@@ -76,21 +38,71 @@ fn by_members(rule: &str, value: &Value) -> Option<bool> {
     if let Some(names) = list("].filter(given, given).size() <= 1") {
         return Some(count(members, &names) <= 1);
     }
-    if let Some((one, other)) = rule.split_once(" != ") {
-        return Some(count(members, &[has(one)?, has(other)?]) == 1);
+    let (one, other) = rule.split_once(" != ")?;
+    Some(count(members, &[has(one)?, has(other)?]) == 1)
+}
+
+/// `self.all(k, CLAUSES)`, of the names of a map.
+fn by_names(rule: &str, value: &Value) -> Option<bool> {
+    let members = value.as_object()?;
+    let rule = rule.strip_prefix("self.all(k, ")?.strip_suffix(')')?;
+    let of_name = |name: &str| clauses(rule, |part| atom(part, "k", &Value::from(name)));
+    // With no name at all nothing shows whether the rule is understood.
+    of_name("")?;
+    members.keys().map(|name| of_name(name)).collect::<Option<Vec<_>>>().map(|all| !all.contains(&false))
+}
+
+/// `A && !B || C`, without parentheses. What is decided before a part that is not understood stays decided, as in CEL.
+fn clauses(rule: &str, atom: impl Fn(&str) -> Option<bool>) -> Option<bool> {
+    for alternative in rule.split(" || ") {
+        let mut all = true;
+        for part in alternative.split(" && ") {
+            let holds = match part.strip_prefix('!') {
+                Some(part) => !atom(part)?,
+                None => atom(part)?,
+            };
+            all = all && holds;
+        }
+        if all {
+            return Some(true);
+        }
     }
-    // One of several is there, or is not there.
-    let alternative = |part: &str| match part.strip_prefix('!') {
-        Some(part) => Some(!members.contains_key(has(part)?)),
-        None => Some(members.contains_key(has(part)?)),
-    };
-    let alternatives: Option<Vec<_>> = rule.split(" || ").map(alternative).collect();
-    Some(alternatives?.contains(&true))
+    Some(false)
+}
+
+/// One part of a clause; `this` is what the rule calls the value.
+fn atom(part: &str, this: &str, value: &Value) -> Option<bool> {
+    if let Some(text) = value.as_str() {
+        let with = |method: &str| quoted(part, &format!("{this}.{method}("), ")");
+        return with("contains")
+            .map(|other| text.contains(&other))
+            .or_else(|| with("startsWith").map(|other| text.starts_with(&other)))
+            .or_else(|| quoted(part, &format!("{this} == "), "").map(|other| text == other))
+            .or_else(|| quoted(part, &format!("{this} != "), "").map(|other| text != other))
+            .or_else(|| Some(Regex::new(&with("matches")?).ok()?.is_match(text)));
+    }
+    let members = value.as_object()?;
+    if let Some(name) = quoted(part, "(", " in self)") {
+        return Some(members.contains_key(&name));
+    }
+    if let Some(name) = has(part) {
+        return Some(members.contains_key(name));
+    }
+    for (sign, same) in [(" == ", true), (" != ", false)] {
+        if let Some((path, literal)) = part.split_once(sign) {
+            let given = members.get(plain(path.strip_prefix("self.")?)?)?.as_str()?;
+            return Some((given == quoted(literal, "", "")?) == same);
+        }
+    }
+    members.get(plain(part.strip_prefix("self.")?)?)?.as_bool()
 }
 
 /// `NAME` of `has(self.NAME)`.
 fn has(part: &str) -> Option<&str> {
-    let name = part.strip_prefix("has(self.")?.strip_suffix(')')?;
+    plain(part.strip_prefix("has(self.")?.strip_suffix(')')?)
+}
+
+fn plain(name: &str) -> Option<&str> {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(name)
 }
 
@@ -145,8 +157,18 @@ mod tests {
             ("has(self.a) != has(self.b)", json!({ "a": 1, "b": 2 }), Judgement::Broken),
             ("!has(self.a) || !has(self.b)", json!({ "a": 1, "b": 2 }), Judgement::Broken),
             ("!has(self.a) || !has(self.b)", json!({ "b": 2 }), Judgement::Kept),
-            ("self.a == 'x'", json!({ "a": "y" }), Judgement::NotJudged),
-            ("self.matches('a') || self.matches('b')", json!("c"), Judgement::NotJudged),
+            ("self.a == 'x'", json!({ "a": "y" }), Judgement::Broken),
+            ("!has(self.a) || self.a != 'x'", json!({}), Judgement::Kept),
+            ("!has(self.a) || !self.a", json!({ "a": true }), Judgement::Broken),
+            ("self.matches('[1-9]') || self == ''", json!("0s"), Judgement::Broken),
+            (
+                "self.all(k, k.matches('^[.a]+$') && k != '.' && !k.startsWith('..'))",
+                json!({ "..a": 1 }),
+                Judgement::Broken,
+            ),
+            ("self.a == 'x'", json!({}), Judgement::NotJudged),
+            ("(has(self.a) && has(self.b)) || has(self.c)", json!({}), Judgement::NotJudged),
+            ("duration(self) > duration('1s')", json!("0s"), Judgement::NotJudged),
         ];
         for (rule, value, expected) in table {
             assert_eq!(judge(rule, &value), expected, "{rule} of {value}");
