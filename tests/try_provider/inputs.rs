@@ -84,6 +84,20 @@ async fn missing_credentials_are_asked_for_by_their_keys() {
 }
 
 #[tokio::test]
+async fn a_printed_preset_is_tried_as_it_is_or_says_that_its_url_lacks() {
+    let bench = Bench::new([]);
+    bench.write("keys.env", "accountId=1\nclientId=2\nclientSecret=3\nroleId=4\n");
+    let printed = |name| apitoken_operator::command::preset::run(Some(name)).unwrap();
+    bench.write("provider.yaml", &printed("Zoom"));
+    let flags = ["--credentials", "keys.env", "--dry-run"];
+    bench.run_with(&flags).await.expect(0, &["POST https://zoom.us/oauth/token", "account_id=•••(1)"]);
+    bench.write("provider.yaml", &printed("Vault"));
+    bench.run_with(&flags).await.expect(2, &["spec.url: is required with http: where is the API"]);
+    bench.write("provider.yaml", &printed("Vault").replace("# url:", "url:"));
+    bench.run_with(&flags).await.expect(0, &["POST https://vault.example.com:8200/v1/auth/approle/login"]);
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_both_requests_and_sends_none() {
     let bench = Bench::new([]);
     let said = bench.run(&["--dry-run", "--refresh"]).await;

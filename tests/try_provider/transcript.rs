@@ -36,6 +36,19 @@ async fn the_transcripts_of_the_guide_are_what_is_printed() {
     }
 }
 
+#[test]
+fn what_the_readme_shows_is_an_excerpt_of_the_guide() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (readme, guide) = (read("README.md"), read(PAGE));
+    let (_, section) = readme.split_once("## A provider of your own").unwrap();
+    let excerpt = section.split("```text\n").nth(1).unwrap().split("\n```").next().unwrap();
+    let transcript = guide.split("```text\n").find(|block| block.contains("\nRefresh\n")).unwrap();
+    let mut lines = transcript.lines();
+    for line in excerpt.lines().filter(|line| *line != "  ...") {
+        assert!(lines.any(|printed| printed == line), "{line:?} is not in the transcript, or not there");
+    }
+}
+
 /// What no two runs share: times, and how long things took.
 fn settled(text: &str) -> String {
     let word = |word: &str| match word {
