@@ -77,6 +77,8 @@ impl Drive {
         self.token("closed", "ProviderNotAllowed", "False", json!({ "providerRef": { "name": closed } })).await;
         let wrong = self.world.provider("wrong", json!({ "preset": "Palet" })).await;
         self.token("wrong", "ProviderInvalid", "False", json!({ "providerRef": { "name": wrong } })).await;
+        let without_url = json!({ "providerRef": { "kind": "Preset", "name": "Vault" } });
+        self.token("without-url", "ProviderInvalid", "False", without_url).await;
         let limited = self.at("limited", Some(Fault::rate_limited("30"))).await;
         self.token("limited", "RateLimited", "False", limited).await;
         let away = self.at("away", Some(Fault::status(503))).await;

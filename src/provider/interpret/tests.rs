@@ -1,6 +1,7 @@
 //! What replies mean: the vendors' own, and everything that servers have been seen to answer.
 
 mod expiry;
+mod explained;
 mod failures;
 mod headers;
 mod properties;
