@@ -62,21 +62,26 @@ impl Request {
 
     /// The query's pairs in their order, decoded; `None` if an escape is broken.
     pub fn query_pairs(&self) -> Option<Vec<(String, String)>> {
-        let Some(query) = self.query.as_deref() else {
-            return Some(Vec::new());
-        };
-        let decode = |text: &str| percent_decode(text, true);
-        query
-            .split('&')
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((decode(name)?, decode(value)?))
-            })
-            .collect()
+        self.query.as_deref().map_or_else(|| Some(Vec::new()), pairs)
+    }
+
+    /// The same of a body that is a form.
+    pub fn form_pairs(&self) -> Option<Vec<(String, String)>> {
+        pairs(std::str::from_utf8(&self.body).ok()?)
     }
 }
 
-fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> {
+fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let decode = |text: &str| percent_decode(text, true);
+    text.split('&')
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+pub(super) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

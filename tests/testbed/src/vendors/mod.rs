@@ -1,4 +1,4 @@
-//! Fakes of three vendors, over real HTTPS on loopback: strict about what they are sent, faithful in what they answer.
+//! Fakes of three vendors and of a server of OAuth 2.0, over real HTTPS on loopback: strict about what they are sent, faithful in what they answer.
 //!
 //! A fake starts in one line, `Palette::start(&ca)`; it behaves as the vendor documents until its script is changed,
 //! `palette.script(|s| s.lifetime = Duration::from_secs(6))`, keeps the history of all it was asked, and complains at the
@@ -16,6 +16,9 @@ pub mod ledger;
 pub(crate) mod listener;
 pub(crate) mod message;
 mod multipart;
+pub mod oauth;
+pub mod oauth_client;
+mod oauth_work;
 pub mod palette;
 mod palette_work;
 mod rotation;
@@ -34,6 +37,8 @@ pub use fake::{Fake, StartError};
 pub use faults::{Damage, Fault, http_date};
 pub use history::{Exchange, Operation, ProtocolError};
 pub use ledger::{Token, TokenKind};
+pub use oauth::OAuth;
+pub use oauth_client::Registered;
 pub use palette::Palette;
 pub use script::{On, RateLimit, Rotation, Script, UnrotatedReply};
 pub use scripted::Scripted;
