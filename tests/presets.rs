@@ -18,7 +18,7 @@ use apitoken_operator::{
         grant::Grant,
         interpret::interpret,
         presets,
-        render::render,
+        render::{Once, render},
         validate,
         values::{Credentials, SessionValues, Values},
     },
@@ -260,7 +260,8 @@ impl Way {
     async fn ask(&self, operation: Operation, session: Option<SessionValues<'_>>) -> Grant {
         let (credentials, parameters) = (&self.credentials, &self.parameters);
         let values = Values { credentials, parameters, uid: "uid", session };
-        let request = render(&self.definition, operation, &values, "boundary").unwrap();
+        let once = Once { random: "boundary", at: Timestamp::now(), shown: false };
+        let request = render(&self.definition, operation, &values, &once).unwrap();
         let timeout = self.definition.limits.timeout;
         let reply = self.egress.send(request, &self.tls, Tenancy::Cluster, timeout, Timestamp::now).await.unwrap();
         interpret(&self.definition, operation, &reply, session).unwrap_or_else(|failure| panic!("{}", failure.message))

@@ -32,7 +32,7 @@ use crate::{
     provider::{
         grant::{Failure, Grant},
         interpret::{Reply, explain, interpret},
-        render::{Request, Unrenderable, render},
+        render::{Once, Request, Unrenderable, render},
         values::{SessionValues, Values},
     },
     token::session::{Circumstances, Session},
@@ -100,9 +100,10 @@ impl<W: Write> Attempt<'_, W> {
     /// One operation; whether it went well.
     async fn one(&mut self, operation: Operation, dry_run: bool) -> anyhow::Result<bool> {
         self.write(&format!("\n{operation:?}\n"))?;
-        let boundary = random_id();
-        let shown = self.shown(operation, &boundary);
-        let request = self.render(operation, &boundary);
+        let random = random_id();
+        let once = Once { random: &random, at: Timestamp::now(), shown: false };
+        let shown = self.shown(operation, Once { shown: true, ..once });
+        let request = self.render(operation, &once);
         let (request, shown) = match (request, shown) {
             (Ok(request), Ok(shown)) => (request, shown),
             (Err(error), _) | (_, Err(error)) if !dry_run || operation == Operation::Login => {
@@ -173,16 +174,16 @@ impl<W: Write> Attempt<'_, W> {
         self.session = std::mem::take(&mut self.session).granted(grant, circumstances);
     }
 
-    fn render(&self, operation: Operation, boundary: &str) -> Result<Request, Unrenderable> {
+    fn render(&self, operation: Operation, once: &Once<'_>) -> Result<Request, Unrenderable> {
         let trial = self.trial;
         let session = self.values(operation);
         let values =
             Values { credentials: &trial.credentials, parameters: &trial.parameters, uid: try_text::UID, session };
-        render(&trial.definition, operation, &values, boundary)
+        render(&trial.definition, operation, &values, once)
     }
 
     /// The same request, with marks in place of secrets.
-    fn shown(&self, operation: Operation, boundary: &str) -> Result<Vec<String>, Unrenderable> {
+    fn shown(&self, operation: Operation, once: Once<'_>) -> Result<Vec<String>, Unrenderable> {
         let trial = self.trial;
         let mut masks = Masks::default();
         let credentials = masks.credentials(&trial.definition, &trial.credentials);
@@ -193,7 +194,7 @@ impl<W: Write> Attempt<'_, W> {
             uid: try_text::UID,
             session: (operation == Operation::Refresh).then(|| session.values()),
         };
-        Ok(try_mask::lines(&render(&trial.definition, operation, &values, boundary)?, &masks))
+        Ok(try_mask::lines(&render(&trial.definition, operation, &values, &once)?, &masks))
     }
 
     fn values(&self, operation: Operation) -> Option<SessionValues<'_>> {

@@ -21,7 +21,7 @@ use crate::{
     provider::{
         grant::{Failure, Grant},
         interpret::interpret,
-        render::render,
+        render::{Once, render},
         values::{Credentials, Values},
     },
     token::{
@@ -135,7 +135,8 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
         uid: &pass.token.uid,
         session,
     };
-    let request = match render(definition, operation, &values, &random_id()) {
+    let (random, at) = (random_id(), operator.now());
+    let request = match render(definition, operation, &values, &Once { random: &random, at, shown: false }) {
         Ok(request) => request,
         Err(error) => return Answer::Failed(error.into()),
     };

@@ -14,6 +14,8 @@ pub mod problem;
 pub mod definition;
 /// From the `http` form that people write to a definition.
 pub mod form;
+/// From the `oauth2` form that people write to a definition.
+pub mod oauth2;
 /// The providers that are built in.
 pub mod presets;
 /// From a whole provider spec to a definition.
@@ -22,6 +24,8 @@ pub mod validate;
 pub mod values;
 /// What a reply gave, or how it failed.
 pub mod grant;
+/// Signed statements of OAuth 2.0.
+pub mod assertion;
 /// From a definition and values to a request.
 pub mod render;
 /// From a reply to a grant or a failure.

@@ -41,7 +41,11 @@ pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
     pub(super) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem { path: path.into(), message: message.into() });
+        let problem = Problem { path: path.into(), message: message.into() };
+        // What two requests share is looked at twice.
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
     pub(super) const fn count(&self) -> usize {

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use super::{
     definition::Definition,
     form::{self, Scope, Stage},
-    presets,
+    oauth2, presets,
     problem::Problems,
     template::Template,
 };
-use crate::api::{TokenProviderSpec, provider::Limits};
+use crate::api::{
+    TokenProviderSpec,
+    oauth2::{ClientAuthMethod, GrantType, OAuth2},
+    provider::Limits,
+};
 
 pub use super::problem::{Invalid, Problem};
 
@@ -30,7 +34,7 @@ pub fn compile(spec: &TokenProviderSpec) -> Result<Definition, Invalid> {
             Some(preset) => on_preset(preset, spec),
             None => invalid("spec.preset", presets::unknown(name)),
         },
-        (None, None, Some(_)) => invalid("spec.oauth2", "oauth2 is not supported by this version".to_owned()),
+        (None, None, Some(form)) => supported(form).and_then(|()| oauth2::compile(spec, form)),
         (Some(_), Some(_), None) => invalid(
             "spec.http",
             "cannot change a preset: leave preset out, and write the whole form (`apitoken-operator preset NAME` \
@@ -53,6 +57,7 @@ pub fn compile_output(
     let scope = Scope {
         stage: Stage::Output,
         credentials: &definition.credentials,
+        keys: form::Keys::Declared,
         parameters: &definition.parameters,
         login: Some(&definition.login.response),
     };
@@ -84,6 +89,18 @@ fn on_limits(preset: Option<&Limits>, spec: Option<&Limits>) -> Limits {
         concurrency: spec.concurrency.or(preset.concurrency),
         timeout: spec.timeout.or(preset.timeout),
     }
+}
+
+/// What the schema has already and the operator cannot do yet.
+fn supported(form: &OAuth2) -> Result<(), Invalid> {
+    let by_certificate = form.client_auth.as_ref().and_then(|auth| auth.method) == Some(ClientAuthMethod::Tls);
+    let (path, what) = match form.grant {
+        Some(GrantType::RefreshToken) => ("spec.oauth2.grant", "RefreshToken"),
+        _ if by_certificate => ("spec.oauth2.clientAuth.method", "TLS"),
+        _ => return Ok(()),
+    };
+    let message = format!("{what} is not supported by this version");
+    Err(Invalid(vec![Problem { path: path.to_owned(), message }]))
 }
 
 fn invalid(path: &str, message: String) -> Result<Definition, Invalid> {

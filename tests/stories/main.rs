@@ -28,6 +28,7 @@ mod leaks;
 mod lease_edited;
 mod metrics_auth;
 mod no_json;
+mod oauth2;
 mod outage;
 mod output_edited;
 mod output_owner;

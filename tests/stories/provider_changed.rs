@@ -96,10 +96,10 @@ async fn a_definition_that_is_wrong_names_the_field_on_the_provider_and_on_the_a
         "response": { "accessToken": { "json": "/Authorization" }, "expiry": [{ "jwt": "accessToken" }] },
     });
     let http = json!({ "credentials": { "required": ["emailId"] }, "login": login });
-    let oauth2 = json!({ "tokenURL": "https://127.0.0.1:1/token", "grant": "ClientCredentials" });
+    let oauth2 = json!({ "tokenURL": "https://127.0.0.1:1/token", "clientId": "${credentials.clientid}" });
     let wrong = [
         ("typo", json!({ "preset": "Palet" }), "spec.preset"),
-        ("oauth", json!({ "preset": null, "url": null, "oauth2": oauth2 }), "oauth2 is not supported by this version"),
+        ("oauth", json!({ "preset": null, "url": null, "oauth2": oauth2 }), "spec.oauth2.clientId"),
         ("template", json!({ "preset": null, "http": http }), "spec.http.login.body.json.emailId"),
     ];
     for (name, spec, told) in wrong {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::assertion::Assertion;
 use crate::provider::template::Template;
 
 /// A body with the values still missing.
@@ -10,9 +11,17 @@ pub enum Body {
     /// The members of the root object.
     Json(Vec<(String, JsonTemplate)>),
     /// `application/x-www-form-urlencoded`
-    Form(Vec<(String, Template)>),
+    Form(Vec<(String, FormValue)>),
     /// `multipart/form-data`
     Multipart(Vec<(String, Template)>),
+}
+
+/// What a field of a form holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormValue {
+    Text(Template),
+    /// A signed statement of OAuth 2.0, made anew for each request.
+    Assertion(Box<Assertion>),
 }
 
 /// JSON whose strings are templates.
@@ -30,9 +39,19 @@ impl Body {
         let mut found = Vec::new();
         match self {
             Self::Json(members) => members.iter().for_each(|(_, json)| json.collect(&mut found)),
-            Self::Form(fields) | Self::Multipart(fields) => found.extend(fields.iter().map(|(_, template)| template)),
+            Self::Form(fields) => fields.iter().for_each(|(_, value)| found.extend(value.templates())),
+            Self::Multipart(fields) => found.extend(fields.iter().map(|(_, template)| template)),
         }
         found
+    }
+}
+
+impl FormValue {
+    fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Text(template) => vec![template],
+            Self::Assertion(assertion) => assertion.templates(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Body, Definition, JsonTemplate, RequestForm};
+use super::{Assertion, Body, Definition, FormValue, JsonTemplate, RequestForm};
 use crate::provider::template::Template;
 
 /// Changed only when the same definition must get another fingerprint.
@@ -68,7 +68,7 @@ impl Canonical {
             None => self.text("no body"),
             Some(Body::Form(fields)) => {
                 self.text("form");
-                self.pairs(fields);
+                self.form(fields);
             }
             Some(Body::Multipart(fields)) => {
                 self.text("multipart");
@@ -84,6 +84,27 @@ impl Canonical {
             self.text(name);
             self.text(template.source());
         }
+    }
+
+    fn form(&mut self, fields: &[(String, FormValue)]) {
+        self.count(fields.len());
+        for (name, value) in fields {
+            self.text(name);
+            match value {
+                FormValue::Text(template) => self.text(template.source()),
+                FormValue::Assertion(assertion) => self.assertion(assertion),
+            }
+        }
+    }
+
+    /// `kid` is not hashed: with another name for its key the client is still the same.
+    fn assertion(&mut self, assertion: &Assertion) {
+        self.text("assertion");
+        self.text(&format!("{:?}", assertion.algorithm));
+        self.text(assertion.issuer.source());
+        self.text(assertion.subject.source());
+        self.text(assertion.audience.as_deref().unwrap_or_default());
+        self.text(assertion.key.source());
     }
 
     fn object(&mut self, members: &[(String, JsonTemplate)]) {

@@ -1,7 +1,9 @@
 //! The form of a provider in which nothing is left to check: parsed once, then only rendered and read.
 //!
-//! `form` makes it from what people write. It may hold what the CRD's `http` does not show (repeated form names).
+//! `form` and `oauth2` make it from what people write. It may hold what the CRD's `http` does not show: repeated form names,
+//! signed assertions.
 
+mod assertion;
 mod body;
 mod fingerprint;
 mod origin;
@@ -20,7 +22,8 @@ use http::HeaderName;
 use super::template::{Name, Template};
 use crate::api::{http::Reuse, provider::Parameter};
 
-pub use body::{Body, JsonTemplate};
+pub use assertion::Assertion;
+pub use body::{Body, FormValue, JsonTemplate};
 pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme, is_dot_segment};
 pub use parameters::ParameterError;
 pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Wanted};
@@ -39,9 +42,21 @@ pub struct Definition {
     pub refresh: Option<RefreshExchange>,
     /// First match wins.
     pub errors: Vec<Rule>,
+    /// How a failure is understood where no rule says otherwise.
+    pub protocol: Protocol,
     pub limits: Limits,
     /// Plain http is allowed.
     pub insecure_http: bool,
+}
+
+/// By whose habits failures are understood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// By its status alone.
+    #[default]
+    Http,
+    /// By its status and then the `error` of its body, as a token endpoint of OAuth 2.0 gives it (RFC 6749 5.2).
+    OAuth2,
 }
 
 /// Keys of the credentials Secret that requests may use; nothing else of it is read.

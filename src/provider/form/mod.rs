@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::{
-    definition::{BaseUrl, CredentialKeys, Definition, Exchange, Limits, RefreshExchange, Response, Scheme},
+    definition::{BaseUrl, CredentialKeys, Definition, Exchange, Limits, Protocol, RefreshExchange, Response, Scheme},
     problem::{Invalid, Problems},
     template::Name,
 };
@@ -25,8 +25,15 @@ use crate::api::{
     provider::{self, Parameter},
 };
 
-pub(super) use output::data as output_data;
-pub(super) use scope::{Scope, Stage};
+pub(super) use output::{data as output_data, of_provider as provider_output};
+pub(super) use reply::{Places, response};
+pub(super) use request::fields;
+pub(super) use scope::{Keys, Scope, Stage};
+
+const LOGIN_RESPONSE: Places<'_> =
+    Places { response: "spec.http.login.response", session_expiry: "spec.http.login.response.sessionExpiry" };
+const REFRESH_RESPONSE: Places<'_> =
+    Places { response: "spec.http.refresh.response", session_expiry: "spec.http.refresh.response.sessionExpiry" };
 
 /// The `http` form of a spec; `preset` and `oauth2` of it are not looked at.
 ///
@@ -40,15 +47,18 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
     check_parameters(&mut problems, &parameters);
     let credentials = credentials(&mut problems, http.credentials.as_ref());
     let limits = limits(&mut problems, spec.limits.as_ref());
-    let response = reply::response(&mut problems, "spec.http.login.response", &http.login.response, None);
-    let scope =
-        Scope { stage: Stage::Login, credentials: &credentials, parameters: &parameters, login: response.as_ref() };
+    let response = response(&mut problems, &LOGIN_RESPONSE, &http.login.response, None);
+    let scope = Scope {
+        stage: Stage::Login,
+        credentials: &credentials,
+        keys: Keys::Declared,
+        parameters: &parameters,
+        login: response.as_ref(),
+    };
     let request = request::request(&mut problems, scope, "spec.http.login", &http.login.request);
     let refresh = http.refresh.as_ref().map(|form| refresh(&mut problems, scope, form));
     let errors = rules::rules(&mut problems, "spec.http.errors", &http.errors);
-    let data = spec.output.as_ref().map_or_else(output::default_data, |output| output.data.clone());
-    let scope = Scope { stage: Stage::Output, ..scope };
-    let output = output::data(&mut problems, scope, "spec.output.data", &data);
+    let output = output::of_provider(&mut problems, scope, spec.output.as_ref());
     let login = request.zip(response).map(|(request, response)| Exchange { request, response });
     let definition = base.zip(login).map(|(base, login)| Definition {
         base,
@@ -58,6 +68,7 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
         login,
         refresh: refresh.flatten(),
         errors,
+        protocol: Protocol::Http,
         limits,
         insecure_http,
     });
@@ -86,7 +97,7 @@ fn base(problems: &mut Problems, url: Option<&str>, insecure_http: bool) -> Opti
     Some(base)
 }
 
-fn check_parameters(problems: &mut Problems, parameters: &[Parameter]) {
+pub(super) fn check_parameters(problems: &mut Problems, parameters: &[Parameter]) {
     let mut seen = BTreeSet::new();
     for (index, parameter) in parameters.iter().enumerate() {
         let at = format!("spec.parameters[{index}]");
@@ -123,7 +134,7 @@ fn credentials(problems: &mut Problems, form: Option<&api::CredentialKeys>) -> C
     CredentialKeys { required: set(&form.required), optional: set(&form.optional) }
 }
 
-fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
+pub(super) fn limits(problems: &mut Problems, form: Option<&provider::Limits>) -> Limits {
     let default = Limits::default();
     let Some(form) = form else { return default };
     let mut count = |name: &str, given: Option<i32>, default: u32| match given.map(u32::try_from) {
@@ -154,7 +165,7 @@ fn refresh(problems: &mut Problems, scope: Scope<'_>, form: &api::Refresh) -> Op
     let good = problems.count() == before;
     let response: Option<Response> = match &form.response {
         None => scope.login.cloned(),
-        Some(response) => reply::response(problems, &format!("{at}.response"), response, scope.login),
+        Some(response) => reply::response(problems, &REFRESH_RESPONSE, response, scope.login),
     };
     if form.session_limit.is_some_and(|limit| limit.get().is_zero()) {
         problems.add(format!("{at}.sessionLimit"), "must be longer than nothing, such as 720h");

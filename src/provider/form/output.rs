@@ -2,15 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::scope::Scope;
-use crate::provider::{problem::Problems, template::Template};
+use super::scope::{Scope, Stage};
+use crate::{
+    api::provider::ProviderOutput,
+    provider::{problem::Problems, template::Template},
+};
 
 /// Longest key of a Secret.
 const LONGEST_KEY: usize = 253;
 
-/// What an output holds when nobody says otherwise.
-pub(super) fn default_data() -> BTreeMap<String, String> {
-    BTreeMap::from([("token".to_owned(), "${accessToken}".to_owned())])
+/// What an output of this provider holds when its ApiToken does not say.
+pub(in crate::provider) fn of_provider(
+    problems: &mut Problems,
+    scope: Scope<'_>,
+    form: Option<&ProviderOutput>,
+) -> BTreeMap<String, Template> {
+    let default = || BTreeMap::from([("token".to_owned(), "${accessToken}".to_owned())]);
+    let texts = form.map_or_else(default, |output| output.data.clone());
+    data(problems, Scope { stage: Stage::Output, ..scope }, "spec.output.data", &texts)
 }
 
 pub(in crate::provider) fn data(

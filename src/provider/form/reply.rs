@@ -16,21 +16,27 @@ use crate::{
 /// Names that `jwt` and `output.data` give to something else.
 const RESERVED: [&str; 3] = ["accessToken", "refreshToken", "expiresAt"];
 
+/// Where people find what is read here.
+pub(in crate::provider) struct Places<'a> {
+    pub response: &'a str,
+    pub session_expiry: &'a str,
+}
+
 /// `login` is the login's response where this is the refresh's.
-pub(super) fn response(
+pub(in crate::provider) fn response(
     problems: &mut Problems,
-    at: &str,
+    places: &Places<'_>,
     form: &api::Response,
     login: Option<&Response>,
 ) -> Option<Response> {
+    let at = places.response;
     let access_token = value(problems, &format!("{at}.accessToken"), &form.access_token);
     let refresh_token = form.refresh_token.as_ref().map(|it| wanted(problems, &format!("{at}.refreshToken"), it));
     let outputs = outputs(problems, &format!("{at}.outputs"), &form.outputs, login);
+    let has_refresh_token = form.refresh_token.is_some() || login.is_some_and(|it| it.refresh_token.is_some());
     let known = |name: &str| match name {
         "accessToken" => Some(TokenName::AccessToken),
-        "refreshToken" if form.refresh_token.is_some() || login.is_some_and(|it| it.refresh_token.is_some()) => {
-            Some(TokenName::RefreshToken)
-        }
+        "refreshToken" if has_refresh_token => Some(TokenName::RefreshToken),
         name if form.outputs.contains_key(name) || login.is_some_and(|it| it.outputs.contains_key(name)) => {
             Some(TokenName::Output(name.to_owned()))
         }
@@ -40,9 +46,9 @@ pub(super) fn response(
         problems.add(format!("{at}.expiry"), "needs at least one entry, such as `after: 15m`");
     }
     let expiry = entries(problems, &format!("{at}.expiry"), &form.expiry, &known);
-    let session_expiry = entries(problems, &format!("{at}.sessionExpiry"), &form.session_expiry, &known);
+    let session_expiry = entries(problems, places.session_expiry, &form.session_expiry, &known);
     if session_expiry.iter().any(|entry| matches!(entry, Expiry::After(_))) {
-        problems.add(format!("{at}.sessionExpiry"), "has no `after`: use refresh.sessionLimit");
+        problems.add(places.session_expiry, "has no `after`: use refresh.sessionLimit");
     }
     Some(Response {
         access_token: access_token?,

@@ -9,7 +9,7 @@ use super::scope::Scope;
 use crate::{
     api::http::{self as api, BasicAuthEncoding},
     provider::{
-        definition::{BasicAuth, Body, JsonTemplate, RequestForm, is_dot_segment},
+        definition::{BasicAuth, Body, FormValue, JsonTemplate, RequestForm, is_dot_segment},
         problem::Problems,
         template::Template,
     },
@@ -77,7 +77,7 @@ fn path(problems: &mut Problems, scope: Scope<'_>, at: &str, text: &str) -> Opti
     scope.required(problems, at, text)
 }
 
-fn fields(
+pub(in crate::provider) fn fields(
     problems: &mut Problems,
     scope: Scope<'_>,
     at: &str,
@@ -125,7 +125,10 @@ fn basic_auth(problems: &mut Problems, scope: Scope<'_>, at: &str, basic: &api::
 fn body(problems: &mut Problems, scope: Scope<'_>, at: &str, body: &api::Body) -> Option<Body> {
     match (&body.json, &body.form, &body.multipart) {
         (Some(members), None, None) => Some(Body::Json(object(problems, scope, &format!("{at}.json"), members))),
-        (None, Some(form), None) => Some(Body::Form(fields(problems, scope, &format!("{at}.form"), form))),
+        (None, Some(form), None) => {
+            let fields = fields(problems, scope, &format!("{at}.form"), form);
+            Some(Body::Form(fields.into_iter().map(|(name, text)| (name, FormValue::Text(text))).collect()))
+        }
         (None, None, Some(form)) => Some(Body::Multipart(fields(problems, scope, &format!("{at}.multipart"), form))),
         _ => {
             problems.add(at, "needs exactly one of json, form, multipart");

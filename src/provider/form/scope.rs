@@ -18,11 +18,21 @@ pub(in crate::provider) enum Stage {
     Output,
 }
 
+/// Who says which keys of the credentials there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::provider) enum Keys {
+    /// `http.credentials`
+    Declared,
+    /// They have fixed names.
+    OfOAuth2,
+}
+
 /// What is declared around a template.
 #[derive(Clone, Copy)]
 pub(in crate::provider) struct Scope<'a> {
     pub stage: Stage,
     pub credentials: &'a CredentialKeys,
+    pub keys: Keys,
     pub parameters: &'a [Parameter],
     /// What a session will hold. `None`: not known, since the login's response is wrong itself; nothing more is said.
     pub login: Option<&'a Response>,
@@ -76,10 +86,8 @@ impl Scope<'_> {
         match name {
             Name::Credential(key) if !self.credentials.declares(key) => {
                 let known = self.credentials.required.iter().chain(&self.credentials.optional).map(String::as_str);
-                let remedy = nearest(key, known).map_or_else(
-                    || format!("add {key} to spec.http.credentials.required or .optional"),
-                    |meant| format!("did you mean `${{credentials.{meant}}}`?"),
-                );
+                let remedy = nearest(key, known)
+                    .map_or_else(|| self.unknown_key(key), |meant| format!("did you mean `${{credentials.{meant}}}`?"));
                 Err(format!("`${{{name}}}` is not declared: {remedy}"))
             }
             Name::Parameter(parameter) if !self.parameters.iter().any(|known| known.name == *parameter) => {
@@ -91,6 +99,16 @@ impl Scope<'_> {
                 Err(format!("`${{{name}}}` is not declared: {remedy}"))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn unknown_key(&self, key: &str) -> String {
+        match self.keys {
+            Keys::Declared => format!("add {key} to spec.http.credentials.required or .optional"),
+            Keys::OfOAuth2 => {
+                let known = self.credentials.required.iter().chain(&self.credentials.optional).cloned();
+                format!("oauth2 reads the keys {}", known.collect::<Vec<_>>().join(", "))
+            }
         }
     }
 

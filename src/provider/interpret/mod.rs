@@ -7,6 +7,7 @@ mod classify;
 mod dates;
 mod expiry;
 mod explain;
+mod oauth2;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use self::{
     read::{Document, Found},
 };
 use super::{
-    definition::{Definition, Expiry, Response, Source, TokenName},
+    definition::{Definition, Expiry, Protocol, Response, Source, TokenName},
     grant::{Failure, Grant},
     values::SessionValues,
 };
@@ -58,10 +59,16 @@ pub fn interpret(
     if let Some(failure) = classify::by_rule(definition, operation, &document) {
         return Err(failure);
     }
+    if definition.protocol == Protocol::OAuth2
+        && let Some(failure) = oauth2::by_error(operation, &document)
+    {
+        return Err(failure);
+    }
     if let Some(failure) = classify::by_status(definition, operation, reply) {
         return Err(failure);
     }
-    Reading { operation, document: &document, response: response_of(definition, operation) }.grant(session)
+    let response = response_of(definition, operation);
+    Reading { protocol: definition.protocol, operation, document: &document, response }.grant(session)
 }
 
 fn response_of(definition: &Definition, operation: Operation) -> &Response {
@@ -73,6 +80,7 @@ fn response_of(definition: &Definition, operation: Operation) -> &Response {
 
 /// A good reply, being read.
 struct Reading<'a> {
+    protocol: Protocol,
     operation: Operation,
     document: &'a Document<'a>,
     response: &'a Response,
@@ -158,7 +166,10 @@ impl Reading<'_> {
         if !self.document.is_json() && self.response.expiry.iter().any(json) {
             return self.no_json();
         }
-        self.lacking("no entry of expiry says when the token ends: correct them, or add `after`")
+        self.lacking(match self.protocol {
+            Protocol::Http => "no entry of expiry says when the token ends: correct them, or add `after`",
+            Protocol::OAuth2 => "neither expires_in nor the token says when it ends: set oauth2.lifetime",
+        })
     }
 
     /// Often the page of a proxy or of a maintenance; it passes.

@@ -4,6 +4,7 @@ mod expiry;
 mod explained;
 mod failures;
 mod headers;
+mod oauth2;
 mod properties;
 
 use super::*;

@@ -1,11 +1,12 @@
 //! The bytes of a body.
 
-use secrecy::{ExposeSecret, SecretSlice, zeroize::Zeroizing};
+use secrecy::{ExposeSecret, SecretSlice, SecretString, zeroize::Zeroizing};
 use serde_json::Value as Json;
 
-use super::{Unrenderable, encode};
+use super::{Once, Unrenderable, encode, missing};
 use crate::provider::{
-    definition::{Body, JsonTemplate},
+    assertion::{self, Claims},
+    definition::{Assertion, Body, FormValue, JsonTemplate},
     template::Template,
     values::Values,
 };
@@ -26,8 +27,9 @@ impl<'a> Boundary<'a> {
 pub(super) fn body(
     body: &Body,
     values: &Values<'_>,
-    boundary: &str,
+    once: &Once<'_>,
 ) -> Result<(SecretSlice<u8>, String), Unrenderable> {
+    let boundary = once.random;
     let mut out = Zeroizing::new(String::new());
     let kind = match body {
         Body::Json(members) => {
@@ -35,7 +37,7 @@ pub(super) fn body(
             "application/json".to_owned()
         }
         Body::Form(fields) => {
-            form(fields, values, &mut out);
+            form(fields, values, once, &mut out)?;
             "application/x-www-form-urlencoded".to_owned()
         }
         Body::Multipart(fields) => {
@@ -46,11 +48,18 @@ pub(super) fn body(
     Ok((SecretSlice::from(std::mem::take(&mut *out).into_bytes()), kind))
 }
 
-fn form(fields: &[(String, Template)], values: &Values<'_>, out: &mut String) {
-    for (name, template) in fields {
-        let Some(value) = template.expand(|name| values.get(name)) else {
-            continue;
+fn form(
+    fields: &[(String, FormValue)],
+    values: &Values<'_>,
+    once: &Once<'_>,
+    out: &mut String,
+) -> Result<(), Unrenderable> {
+    for (name, value) in fields {
+        let value = match value {
+            FormValue::Text(template) => template.expand(|name| values.get(name)),
+            FormValue::Assertion(assertion) => Some(signed(assertion, values, once)?),
         };
+        let Some(value) = value else { continue };
         if !out.is_empty() {
             out.push('&');
         }
@@ -58,6 +67,27 @@ fn form(fields: &[(String, Template)], values: &Values<'_>, out: &mut String) {
         out.push('=');
         encode::form(value.expose_secret(), out);
     }
+    Ok(())
+}
+
+fn signed(form: &Assertion, values: &Values<'_>, once: &Once<'_>) -> Result<SecretString, Unrenderable> {
+    let text =
+        |template: &Template| template.expand(|name| values.get(name)).ok_or_else(|| missing("assertion", template));
+    let (issuer, subject, key) = (text(&form.issuer)?, text(&form.subject)?, text(&form.key)?);
+    if once.shown {
+        return Ok(format!("{:?}.{}", form.algorithm, key.expose_secret()).into());
+    }
+    let key_id = form.key_id.expand(|name| values.get(name));
+    let claims = Claims {
+        issuer: issuer.expose_secret(),
+        subject: subject.expose_secret(),
+        audience: form.audience.as_deref().ok_or(Unrenderable::NoEndpoint)?,
+        key_id: key_id.as_ref().map(ExposeSecret::expose_secret),
+        id: once.random,
+        now: once.at,
+    };
+    assertion::sign(form.algorithm, &key, &claims)
+        .map_err(|fault| Unrenderable::Key { template: form.key.source().to_owned(), fault })
 }
 
 /// RFC 7578, names escaped as browsers do it.

@@ -10,9 +10,11 @@ mod tests;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, Method, header};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString, zeroize::Zeroizing};
 
 use super::{
+    assertion::UnusableKey,
     definition::{BasicAuth, Definition, RequestForm, is_dot_segment},
     grant::Failure,
     template::{Name, Template},
@@ -30,6 +32,16 @@ pub struct Request {
     pub headers: Vec<(HeaderName, SecretString)>,
     /// `None`: the request has no body; where its method wants one, `headers` has `Content-Length: 0`.
     pub body: Option<SecretSlice<u8>>,
+}
+
+/// What is new with each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Once<'a> {
+    /// 1 to 70 random letters, digits, `-` and `_`: the boundary of a multipart body, the `jti` of an assertion.
+    pub random: &'a str,
+    pub at: Timestamp,
+    /// The request is for people to look at: an assertion is not signed, and its key may stand for another.
+    pub shown: bool,
 }
 
 /// Why no request can be made of these values. Names keys, never values.
@@ -50,6 +62,10 @@ pub enum Unrenderable {
              the server decodes it"
     )]
     UserName,
+    #[error("{template} {fault}")]
+    Key { template: String, fault: UnusableKey },
+    #[error("the token endpoint is not known yet")]
+    NoEndpoint,
     #[error("multipart: the boundary cannot be used: try another")]
     Boundary,
 }
@@ -74,8 +90,7 @@ impl From<Unrenderable> for Failure {
     }
 }
 
-/// Puts values into the request of an operation. `boundary` separates the fields of a multipart body: random, 1 to
-/// 70 letters, digits, `-` and `_`.
+/// Puts values into the request of an operation.
 ///
 /// # Errors
 /// If a value cannot stand at its place, a value that the request cannot do without is missing, or there is no refresh.
@@ -83,7 +98,7 @@ pub fn render(
     definition: &Definition,
     operation: Operation,
     values: &Values<'_>,
-    boundary: &str,
+    once: &Once<'_>,
 ) -> Result<Request, Unrenderable> {
     let form = match operation {
         Operation::Login => &definition.login.request,
@@ -94,7 +109,7 @@ pub fn render(
     let body = match &form.body {
         None => None,
         Some(body) => {
-            let (bytes, kind) = body::body(body, values, boundary)?;
+            let (bytes, kind) = body::body(body, values, once)?;
             unless_given(&mut headers, header::CONTENT_TYPE, &kind);
             Some(bytes)
         }

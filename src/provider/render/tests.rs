@@ -11,6 +11,7 @@ use crate::provider::{
 };
 
 const BOUNDARY: &str = "boundary0123456789";
+const ONCE: Once<'_> = Once { random: BOUNDARY, at: Timestamp::UNIX_EPOCH, shown: false };
 const JSON: &str = "{ json: { password: \"${credentials.password}\" } }";
 
 /// A request as a server sees it.
@@ -39,7 +40,7 @@ fn login(yaml: &str, pairs: &[(&str, &str)]) -> Result<Seen, Unrenderable> {
     let credentials = credentials(&definition, pairs);
     let parameters = defaults(&definition);
     let values = Values { credentials: &credentials, parameters: &parameters, uid: "uid-1", session: None };
-    render(&definition, Operation::Login, &values, BOUNDARY).map(|request| seen(&request))
+    render(&definition, Operation::Login, &values, &ONCE).map(|request| seen(&request))
 }
 
 fn of_preset(name: &str, operation: Operation, pairs: &[(&str, &str)], session: Option<&Session>) -> Seen {
@@ -47,7 +48,7 @@ fn of_preset(name: &str, operation: Operation, pairs: &[(&str, &str)], session: 
     let credentials = credentials(&definition, pairs);
     let session = session.map(Session::values);
     let values = Values { credentials: &credentials, parameters: &BTreeMap::new(), uid: "uid-1", session };
-    seen(&render(&definition, operation, &values, BOUNDARY).unwrap())
+    seen(&render(&definition, operation, &values, &ONCE).unwrap())
 }
 
 /// The body of a login with this body and these credentials.
@@ -242,7 +243,7 @@ fn a_provider_without_refresh_refuses_to_refresh() {
     let virtana = presets::definition("Virtana").unwrap();
     let credentials = credentials(&virtana, &[("clientId", "i"), ("clientSecret", "s")]);
     let values = Values { credentials: &credentials, parameters: &BTreeMap::new(), uid: "u", session: None };
-    let refused = render(&virtana, Operation::Refresh, &values, BOUNDARY).map(|request| seen(&request));
+    let refused = render(&virtana, Operation::Refresh, &values, &ONCE).map(|request| seen(&request));
     assert_eq!(refused, Err(Unrenderable::NoRefresh));
 }
 
@@ -251,6 +252,6 @@ fn a_rendered_request_cannot_be_printed() {
     let definition = definition(MINIMAL);
     let credentials = credentials(&definition, &[("password", "canary")]);
     let values = Values { credentials: &credentials, parameters: &BTreeMap::new(), uid: "u", session: None };
-    let request = render(&definition, Operation::Login, &values, BOUNDARY).unwrap();
+    let request = render(&definition, Operation::Login, &values, &ONCE).unwrap();
     assert!(!format!("{request:?}").contains("canary"));
 }

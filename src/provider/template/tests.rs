@@ -120,7 +120,8 @@ proptest! {
         for text in [&text, &dollars] {
             match Template::parse(text) {
                 Ok(template) => prop_assert_eq!(template.source(), text.as_str()),
-                Err(error) => prop_assert!(text.contains("${") && !error.to_string().is_empty()),
+                // In a message of the macro's own, the braces would be a place for a value.
+                Err(error) => prop_assert!(text.contains("${") && !error.to_string().is_empty(), "no reason"),
             }
         }
     }

@@ -15,7 +15,7 @@ fn exactly_one_form_is_wanted() {
     let http = MINIMAL;
     assert_eq!(refused("url: https://api.example.com"), "spec: needs exactly one of preset, oauth2, http");
     assert_eq!(refused("{ preset: Palette, oauth2: {} }"), "spec: needs exactly one of preset, oauth2, http");
-    assert_eq!(refused("oauth2: {}"), "spec.oauth2: oauth2 is not supported by this version");
+    assert_eq!(refused("oauth2: {}"), "spec.oauth2: needs exactly one of tokenURL and issuer");
     assert!(refused(&format!("preset: Palette\n{http}")).starts_with("spec.http: cannot change a preset"));
 }
 

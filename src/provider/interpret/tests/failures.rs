@@ -100,7 +100,7 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn a_time_to_wait_is_read_in_both_forms_and_bounded() {
     let date = ("date", "Fri, 20 Nov 2026 11:00:00 GMT");
-    let table: [(Headers<'_>, Option<u64>); 14] = [
+    let table: [(Headers<'_>, Option<u64>); 16] = [
         (&[], None),
         (&[("retry-after", "30")], Some(30)),
         (&[("retry-after", " 0 ")], Some(0)),

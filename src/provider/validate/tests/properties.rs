@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
@@ -11,7 +12,7 @@ use crate::{
     api::http::Operation,
     provider::{
         fixtures::{Session, credentials},
-        render::render,
+        render::{Once, render},
         values::Values,
     },
 };
@@ -126,9 +127,10 @@ proptest! {
         let outputs = definition.login.response.outputs.keys().map(|name| (name.as_str(), &*value)).collect::<Vec<_>>();
         let session = Session::new(&value, Some(&value), &outputs);
         let parameters = BTreeMap::from([("p".to_owned(), value.clone())]);
+        let once = Once { random: "boundary0123456789", at: Timestamp::UNIX_EPOCH, shown: false };
         for (operation, session) in [(Operation::Login, None), (Operation::Refresh, Some(session.values()))] {
             let values = Values { credentials: &credentials, parameters: &parameters, uid: "uid", session };
-            let Ok(request) = render(&definition, operation, &values, "boundary0123456789") else { continue };
+            let Ok(request) = render(&definition, operation, &values, &once) else { continue };
             let url = url::Url::parse(request.url.expose_secret()).unwrap();
             prop_assert_eq!(url.origin().ascii_serialization(), definition.origin().to_string());
             prop_assert!(url.path().starts_with(definition.base.prefix()) && url.fragment().is_none());

@@ -1,0 +1,162 @@
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::provider::{
+    definition::{Body, FormValue},
+    fixtures::spec,
+    validate,
+};
+
+fn compiled(yaml: &str) -> Result<Definition, Invalid> {
+    let spec = spec(yaml);
+    compile(&spec, spec.oauth2.as_ref().unwrap())
+}
+
+fn refused(yaml: &str) -> String {
+    compiled(yaml).unwrap_err().to_string()
+}
+
+/// A definition as people can compare it.
+fn shown(definition: &Definition) -> Json {
+    let parameters: BTreeMap<_, _> = definition.parameters.iter().map(|it| (it.name.clone(), "value".into())).collect();
+    let output = definition.output.iter().map(|(key, template)| (key.clone(), Json::from(template.source())));
+    json!({
+        "base": definition.base.to_string(),
+        "credentials": { "required": definition.credentials.required, "optional": definition.credentials.optional },
+        "expiry": list(&definition.login.response.expiry),
+        "sessionExpiry": list(&definition.login.response.session_expiry),
+        "outputs": definition.login.response.outputs.keys().collect::<Vec<_>>(),
+        "output": output.collect::<serde_json::Map<_, _>>(),
+        "protocol": format!("{:?}", definition.protocol),
+        "login": request(&definition.login.request),
+        "refresh": definition.refresh.as_ref().map(|refresh| json!({
+            "request": request(&refresh.request),
+            "reuse": format!("{:?}", refresh.reuse),
+            "sessionLimit": refresh.session_limit.map(|limit| limit.as_secs()),
+        })),
+        "fingerprint": definition.fingerprint(&parameters),
+    })
+}
+
+fn list(entries: &[Expiry]) -> Vec<String> {
+    entries.iter().map(|entry| format!("{entry:?}")).collect()
+}
+
+fn request(form: &RequestForm) -> Json {
+    let Some(Body::Form(fields)) = &form.body else { panic!("a token request is a form") };
+    let fields = fields.iter().map(|(name, value)| match value {
+        FormValue::Text(template) => format!("{name}={}", template.source()),
+        FormValue::Assertion(it) => format!(
+            "{name}={:?} by {} ({}): iss {}, sub {}, aud {}",
+            it.algorithm,
+            it.key.source(),
+            it.key_id.source(),
+            it.issuer.source(),
+            it.subject.source(),
+            it.audience.as_deref().unwrap_or("the token endpoint"),
+        ),
+    });
+    let query = form.query.iter().map(|(name, template)| format!("{name}={}", template.source()));
+    json!({
+        "request": format!("{} {}", form.method, form.path.source()),
+        "query": query.collect::<Vec<_>>(),
+        "form": fields.collect::<Vec<_>>(),
+        "basicAuth": form.basic_auth.as_ref().map(|basic| json!({
+            "username": basic.username.source(),
+            "password": basic.password.source(),
+            "formURLEncoded": basic.form_urlencoded,
+        })),
+    })
+}
+
+/// `UPDATE=1` writes what is found; the difference is then for people to judge.
+#[test]
+fn each_grant_and_each_client_authentication_becomes_the_requests_that_its_golden_file_shows() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/provider/oauth2/golden");
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 15, "only {} definitions", files.len());
+    let mut wrong = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let written = text.split("\n---\n").next().unwrap().trim_end();
+        let definition = compiled(written).unwrap_or_else(|invalid| panic!("{}: {invalid}", path.display()));
+        let found = format!("{written}\n---\n{}\n", serde_saphyr::to_string(&shown(&definition)).unwrap().trim_end());
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, found).unwrap();
+        } else if found != text {
+            wrong.push(format!("{}:\n{found}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "UPDATE=1 writes these:\n{}", wrong.join("\n"));
+}
+
+const TOKEN_URL: &str = "tokenURL: \"https://idp.example.com/token\"";
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let table = [
+        ("oauth2: {}", "spec.oauth2: needs exactly one of tokenURL and issuer"),
+        ("oauth2: { tokenURL: ftp://x }", "spec.oauth2.tokenURL: has neither scheme https nor http"),
+        ("oauth2: { tokenURL: \"https://me:secret@x/\" }", "spec.oauth2.tokenURL: holds a user or password"),
+        ("oauth2: { tokenURL: \"https://x/#secret\" }", "spec.oauth2.tokenURL: holds a fragment"),
+        ("oauth2: { tokenURL: \"http://x/\" }", "spec.oauth2.tokenURL: is plain http"),
+        ("{ url: \"https://x\", oauth2: { TOKEN_URL } }", "spec.url: has no meaning with oauth2"),
+        ("oauth2: { TOKEN_URL, clientId: \"${credentials.clientid}\" }", "did you mean `${credentials.clientId}`?"),
+        (
+            "oauth2: { TOKEN_URL, parameters: { a: \"${credentials.tenant}\" } }",
+            "spec.oauth2.parameters.a: `${credentials.tenant}` is not declared: oauth2 reads the keys clientId, ",
+        ),
+        (
+            "oauth2: { TOKEN_URL, scopes: [\"${parameters.x}\"] }",
+            "spec.oauth2.scopes: `${parameters.x}` is not declared",
+        ),
+        (
+            "{ parameters: [ { name: id } ], oauth2: { TOKEN_URL, clientId: \"${parameters.id}\" } }",
+            "spec.oauth2.clientId: `${parameters.id}` is optional, and nothing can be left out here",
+        ),
+        ("oauth2: { TOKEN_URL, clientAuth: { method: None } }", "spec.oauth2.clientAuth.method: None goes with other"),
+        ("oauth2: { TOKEN_URL, clientAuth: { algorithm: ES256 } }", "spec.oauth2.clientAuth.algorithm: belongs to"),
+        ("oauth2: { TOKEN_URL, assertion: { subject: x } }", "spec.oauth2.assertion: belongs to the grant JWTBearer"),
+        ("oauth2: { TOKEN_URL, parameters: { client_id: x } }", "spec.oauth2.parameters.client_id: follows from grant"),
+        ("oauth2: { TOKEN_URL, parameters: { scope: x } }", "spec.oauth2.parameters.scope: has a field of its own"),
+        ("oauth2: { TOKEN_URL, refresh: { use: Never, reuse: OneTime } }", "spec.oauth2.refresh: with use: Never"),
+        (
+            "oauth2: { TOKEN_URL, refresh: { use: Auto, parameters: { grant_type: x } } }",
+            "spec.oauth2.refresh.parameters.grant_type: is made by the refresh itself",
+        ),
+        (
+            "oauth2: { TOKEN_URL, refresh: { sessionExpiry: [ { after: 1h } ] } }",
+            "spec.oauth2.refresh.sessionExpiry: has no `after`",
+        ),
+        (
+            "oauth2: { TOKEN_URL, outputs: { expiresAt: { json: /x } } }",
+            "spec.oauth2.outputs.expiresAt: an output is named",
+        ),
+        ("oauth2: { TOKEN_URL, lifetime: 0s }", "spec.oauth2.lifetime: must be longer than nothing"),
+    ];
+    for (yaml, expected) in table {
+        let found = refused(&yaml.replace("TOKEN_URL", TOKEN_URL));
+        assert!(found.contains(expected) && !found.contains("secret"), "{yaml}\n{found}");
+        assert_eq!(found.matches(expected).count(), 1, "said twice: {found}");
+    }
+}
+
+#[test]
+fn what_this_version_cannot_do_yet_is_said() {
+    let table = [
+        ("issuer: \"https://idp.example.com\"", "spec.oauth2.issuer: discovery is not supported by this version"),
+        ("TOKEN_URL, grant: RefreshToken", "spec.oauth2.grant: RefreshToken is not supported by this version"),
+        (
+            "TOKEN_URL, clientAuth: { method: TLS }",
+            "spec.oauth2.clientAuth.method: TLS is not supported by this version",
+        ),
+    ];
+    for (fields, expected) in table {
+        let yaml = format!("oauth2: {{ {} }}", fields.replace("TOKEN_URL", TOKEN_URL));
+        let found = validate::compile(&spec(&yaml)).unwrap_err().to_string();
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
