@@ -1,5 +1,6 @@
 //! The operator as a real process against real servers, by definitions that were written from the servers' own
 //! documentation: `examples/providers`.
+#![allow(clippy::panic, reason = "a test ends at what it cannot go on with")]
 
 #[path = "../stories/customers.rs"]
 #[allow(dead_code, reason = "the customers of the fakes are not wanted here")]

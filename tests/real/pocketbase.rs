@@ -84,9 +84,9 @@ async fn an_operator_that_starts_again_goes_on_with_the_session() {
     user.world.ready("records").await;
     for end in ["as it should", "by a crash"] {
         if end == "by a crash" {
-            user.world.kill_operator()
+            user.world.kill_operator();
         } else {
-            user.world.stop_operator().await
+            user.world.stop_operator().await;
         }
         let before = user.refreshes();
         user.world.start_operator().await;
