@@ -90,7 +90,9 @@ fn main() -> ExitCode {
         }
         // Who could run them shall not miss by accident that they were not.
         Some(Missing::Packages(remedy)) => {
-            eprintln!("e2e: no node can run without more programs: {remedy}, or leave the stories out: APITOKEN_E2E=off");
+            eprintln!(
+                "e2e: no node can run without more programs: {remedy}, or leave the stories out: APITOKEN_E2E=off"
+            );
             ExitCode::FAILURE
         }
     }
