@@ -15,5 +15,6 @@ mod user;
 
 mod hydra_clients;
 mod hydra_consent;
+mod hydra_keys;
 mod pocketbase;
 mod pocketbase_refusals;

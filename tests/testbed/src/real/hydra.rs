@@ -106,6 +106,17 @@ impl Hydra {
         self.administer(Method::PUT, &path, &client).await.map(drop)
     }
 
+    /// Trusts an issuer of assertions for this subject (RFC 7523), by its public key as a JWK.
+    ///
+    /// # Errors
+    /// Hydra refuses it.
+    pub async fn trust(&self, issuer: &str, subject: &str, scope: &str, key: &Value) -> Result<()> {
+        let trust = json!({
+            "issuer": issuer, "subject": subject, "scope": [scope], "jwk": key, "expires_at": "2100-01-01T00:00:00Z",
+        });
+        self.administer(Method::POST, "/admin/trust/grants/jwt-bearer/issuers", &trust).await.map(drop)
+    }
+
     /// Ends what this subject consented to, with every token that came of it.
     ///
     /// # Errors
