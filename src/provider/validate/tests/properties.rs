@@ -83,7 +83,7 @@ fn request(path: &'static str) -> impl Strategy<Value = Json> {
         part().prop_map(|(name, text)| json!({ "multipart": {}, "form": { name: text } })),
     ];
     let method = prop::sample::select(vec!["GET", "POST", "PUT", "DELETE"]);
-    (method, mostly(path), part(), part(), prop::option::of((mostly("u"), text())), prop::option::of(body)).prop_map(
+    (method, mostly(path), part(), part(), prop::option::of((mostly("u"), mostly("${credentials.password}"))), prop::option::of(body)).prop_map(
         |(method, path, (header, in_header), (name, in_query), basic, body)| {
             let basic = basic.map(|(username, password)| json!({ "username": username, "password": password }));
             let (headers, query) = (json!({ header: in_header }), json!({ name: in_query }));
@@ -94,8 +94,8 @@ fn request(path: &'static str) -> impl Strategy<Value = Json> {
 
 fn spec() -> impl Strategy<Value = Json> {
     let places = (mostly("/token"), mostly("x-token"), mostly("accessToken"), mostly("id"), mostly("${accessToken}"));
-    (mostly("https://api.example.com/v1"), request("/login"), request("/${session.accessToken}"), places, text())
-        .prop_map(|(url, mut login, refresh, (pointer, header, name, output), data)| {
+    (mostly("https://api.example.com/v1"), request("/login"), request("/${session.accessToken}"), places).prop_map(
+        |(url, mut login, refresh, (pointer, header, name, output, data))| {
             let outputs = json!({ output.clone(): { "header": header } });
             let expiry = json!([{ "jwt": name }, { "cookie": header }, { "after": "1h" }]);
             login["response"] = json!({ "accessToken": { "json": pointer }, "outputs": outputs, "expiry": expiry });
@@ -105,7 +105,8 @@ fn spec() -> impl Strategy<Value = Json> {
                 "output": { "data": { output: data } },
                 "http": { "credentials": { "required": ["password"] }, "login": login, "refresh": refresh },
             })
-        })
+        },
+    )
 }
 
 proptest! {
