@@ -9,6 +9,10 @@ use crate::api::duration::HumanDuration;
 
 /// Longest lease: a dead leader is missed for no longer, whatever somebody writes into the Lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(300);
+/// What a request that was just begun has, at least, to be on its way before another replica may lead; a third of the
+/// lease where that is less. The claim is asked before each request, so it holds if the claim ends so long before the
+/// lease does.
+const MARGIN: Duration = Duration::from_secs(5);
 /// Pauses between attempts are up to this much longer, so that replicas do not keep in step.
 pub const JITTER: f64 = 0.2;
 
@@ -30,7 +34,7 @@ pub struct ElectionArgs {
     #[arg(default_value = "15s", help_heading = KUBERNETES)]
     pub leader_elect_lease_duration: HumanDuration,
 
-    /// When a leader that cannot renew the Lease gives up; less than the lease's duration
+    /// When a leader that cannot renew the Lease gives up; 5s before the lease ends or, in a short one, a third of it
     ///
     /// The difference is what a request that was just begun has, to be on its way before another replica takes over.
     #[arg(long, env = "APITOKEN_LEADER_ELECT_RENEW_DEADLINE", value_name = "DURATION")]
@@ -59,7 +63,10 @@ pub struct Timing {
 pub enum InvalidTiming {
     #[error("--leader-elect-lease-duration must be between 2s and 5m")]
     Lease,
-    #[error("--leader-elect-renew-deadline must be less than --leader-elect-lease-duration")]
+    #[error(
+        "--leader-elect-renew-deadline must be less than --leader-elect-lease-duration by 5s, or by a third of the \
+         lease if that is less: a request that was just begun needs that long to be on its way"
+    )]
     Renew,
     #[error(
         "--leader-elect-retry-period must be at least 1s and, with a fifth more, less than --leader-elect-renew-deadline"
@@ -79,7 +86,7 @@ impl ElectionArgs {
         if timing.lease < Duration::from_secs(2) || timing.lease > MAX_LEASE {
             return Err(InvalidTiming::Lease);
         }
-        if timing.renew >= timing.lease {
+        if timing.renew + MARGIN.min(timing.lease / 3) > timing.lease {
             return Err(InvalidTiming::Renew);
         }
         if timing.retry.is_zero() || timing.retry.mul_f64(1.0 + JITTER) >= timing.renew {
@@ -120,12 +127,17 @@ mod tests {
             ("301s", "10s", "2s", InvalidTiming::Lease),
             ("15s", "15s", "2s", InvalidTiming::Renew),
             ("15s", "16s", "2s", InvalidTiming::Renew),
+            ("15s", "14s", "2s", InvalidTiming::Renew),
+            ("60s", "56s", "2s", InvalidTiming::Renew),
+            ("6s", "5s", "1s", InvalidTiming::Renew),
             ("15s", "10s", "9s", InvalidTiming::Retry),
             ("15s", "10s", "0s", InvalidTiming::Retry),
         ] {
             assert_eq!(args(lease, renew, retry).timing(), Err(problem), "{lease} {renew} {retry}");
         }
-        for (lease, renew, retry) in [("300s", "10s", "8s"), ("3s", "2s", "1s")] {
+        for (lease, renew, retry) in
+            [("300s", "10s", "8s"), ("60s", "55s", "2s"), ("6s", "4s", "1s"), ("3s", "2s", "1s")]
+        {
             assert!(args(lease, renew, retry).timing().is_ok(), "{lease} {renew} {retry}");
         }
     }
