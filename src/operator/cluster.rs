@@ -180,6 +180,15 @@ pub fn problem(error: &kube::Error) -> String {
     Problem::of(error).to_string()
 }
 
+/// Whether the API server cannot be reached, or cannot answer now: the same request can work later.
+#[must_use]
+pub fn is_unreachable(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+        error => matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_)),
+    }
+}
+
 impl Problem {
     /// kube's own texts can hold whole response bodies, so only fixed words and the status's own fields are used.
     fn of(error: &kube::Error) -> Self {

@@ -78,10 +78,16 @@ pub mod review;
 pub mod server;
 /// The loop that starts passes.
 pub mod controller;
+/// What it is told by signals.
+pub mod signals;
+/// Which API server this is.
+pub mod connection;
 /// The key of the credentials fingerprints.
 pub mod key;
 /// What must be there before anything starts.
 pub mod preflight;
+/// Waiting for that.
+pub mod arrival;
 /// Composition, and the order of shutdown.
 pub mod app;
 

@@ -20,6 +20,8 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 pub enum PreflightError {
     #[error("cannot reach the API server at {url}: {problem}; check KUBECONFIG and the network")]
     Unreachable { url: String, problem: String },
+    #[error("the API server at {url} does not let the operator in, or is none: {problem}; check KUBECONFIG")]
+    Useless { url: String, problem: String },
     #[error(
         "the API server at {url} does not know the kind {kind}: install the CRDs first: apitoken-operator crd | kubectl apply --server-side -f -"
     )]
@@ -28,6 +30,14 @@ pub enum PreflightError {
         "may not {verb} {resource} {scope}: {problem}; grant get, list and watch on {resource} (examples/rbac.yaml)"
     )]
     Forbidden { verb: &'static str, resource: String, scope: String, problem: String },
+}
+
+impl PreflightError {
+    /// Whether it can pass by itself.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
 }
 
 /// Asks for one object of each kind that is watched.
@@ -105,7 +115,10 @@ where
                 scope: self.scope.to_owned(),
                 problem: cluster::problem(&kube::Error::Api(status)),
             }),
-            Ok(Err(error)) => Err(PreflightError::Unreachable { url, problem: cluster::problem(&error) }),
+            Ok(Err(error)) if cluster::is_unreachable(&error) => {
+                Err(PreflightError::Unreachable { url, problem: cluster::problem(&error) })
+            }
+            Ok(Err(error)) => Err(PreflightError::Useless { url, problem: cluster::problem(&error) }),
             Err(_) => {
                 let problem = format!("no answer within {} s", DEADLINE.as_secs());
                 Err(PreflightError::Unreachable { url, problem })

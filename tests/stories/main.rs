@@ -11,6 +11,7 @@ mod api_conflicts;
 mod api_refuses;
 mod api_restart;
 mod api_slow;
+mod arrival;
 mod babble;
 mod clocks;
 mod crashes;

@@ -1,4 +1,5 @@
 //! What is missing when the operator starts: one message with its remedy, exit code 1, no panic, and an end by itself.
+//! An API server that is not there is another matter: see `arrival`.
 
 use std::{io::Write, net::TcpListener, process::Stdio, time::Duration};
 
@@ -7,7 +8,6 @@ use tempfile::NamedTempFile;
 use testbed::{
     control_plane::{ControlPlane, Options},
     operator::OperatorOptions,
-    ports::Port,
     users::User,
 };
 use tokio::process::Command;
@@ -41,7 +41,7 @@ async fn refused(options: &OperatorOptions, fragments: &[&str]) {
 }
 
 /// The operator's kubeconfig with another server.
-fn kubeconfig_for(world: &World, server: &str) -> NamedTempFile {
+pub fn kubeconfig_for(world: &World, server: &str) -> NamedTempFile {
     let path = world.cluster.kubeconfig(&User::Operator).expect("a kubeconfig");
     let mut config: Value = serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("JSON");
     config["clusters"][0]["cluster"]["server"] = json!(server);
@@ -52,27 +52,6 @@ fn file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(text.as_bytes()).expect("writable");
     file
-}
-
-#[tokio::test]
-async fn an_api_server_that_is_not_there_is_named_with_its_address() {
-    let world = World::without_operator().await;
-    let nobody = Port::reserve().expect("a port");
-    let server = format!("https://{}", nobody.address());
-    let config = kubeconfig_for(&world, &server);
-    let options = OperatorOptions { kubeconfig: config.path().to_owned(), ..world.operator_options() };
-    refused(&options, &["cannot reach the API server", &server, "KUBECONFIG"]).await;
-}
-
-#[tokio::test]
-async fn an_api_server_that_never_answers_does_not_keep_the_operator_silent_for_ever() {
-    let world = World::without_operator().await;
-    // The kernel accepts connections for it; nobody ever reads from them.
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let server = format!("https://{}", silent.local_addr().expect("an address"));
-    let config = kubeconfig_for(&world, &server);
-    let options = OperatorOptions { kubeconfig: config.path().to_owned(), ..world.operator_options() };
-    refused(&options, &["cannot reach the API server", &server, "no answer within"]).await;
 }
 
 #[tokio::test]
