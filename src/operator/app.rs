@@ -29,7 +29,7 @@ use super::{
     settings::{MetricsAuth, Namespaces, RunArgs},
     signals,
     unsaved::Unsaved,
-    watch,
+    watch::{self, Progress},
 };
 
 /// How a run ended that had begun well.
@@ -167,9 +167,9 @@ impl Run {
     async fn work(self, Prepared { operator, woken, elector }: Prepared) -> Ended {
         let claim = operator.claim.clone();
         stop_on_loss(claim.clone(), self.stopping);
-        let giving_up = CancellationToken::new();
-        let electing = elector.map(|elector| tokio::spawn(elector.run(giving_up.clone())));
         let progress = watch::start(&operator, &self.connection.client, &self.namespaces);
+        let giving_up = CancellationToken::new();
+        let electing = elector.map(|elector| tokio::spawn(stand(elector, progress.clone(), giving_up.clone())));
         controller::run(operator, woken, progress, self.schedule, self.health).await;
         let ended = if claim.is_lost() { Ended::LeadershipLost } else { Ended::AsTold };
         // Only now: until here something was still written.
@@ -178,6 +178,14 @@ impl Run {
             let _ = electing.await;
         }
         ended
+    }
+}
+
+/// Takes part in the election. A replica that has not seen the cluster yet does not: it would hold the Lease and do
+/// nothing, while another may be ready.
+async fn stand(elector: Elector, progress: Arc<Progress>, giving_up: CancellationToken) {
+    if giving_up.run_until_cancelled(progress.completed()).await.is_some() {
+        elector.run(giving_up).await;
     }
 }
 

@@ -71,6 +71,7 @@ pub async fn run(
     health: Arc<Health>,
 ) {
     let mut passes = JoinSet::new();
+    health.set_ready(false, "waiting for the first lists of the watches");
     let prepared = async {
         first_lists(&operator, &progress).await;
         stand_by(&operator, &mut woken, &progress, &health).await;

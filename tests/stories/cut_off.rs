@@ -5,12 +5,14 @@ use std::time::Duration;
 use http::Method;
 use testbed::{
     api_proxy::{ApiProxy, ApiRequest, Rule, When},
+    operator::{OperatorOptions, OperatorProcess},
     reliability::{oracles, row},
     users::User,
     vendors::{Exchange, Operation},
 };
 
 use crate::{
+    lone::asks_for_rights,
     replicas::{Company, ends_as_one_who_lost, leads},
     world::PATIENCE,
 };
@@ -19,7 +21,7 @@ use crate::{
 struct CutOff {
     company: Company,
     proxy: ApiProxy,
-    leader: testbed::operator::OperatorProcess,
+    leader: OperatorProcess,
 }
 
 impl CutOff {
@@ -156,4 +158,25 @@ async fn a_replica_that_saw_nothing_of_the_last_leaders_writes_presents_nothing_
         .judged(&oracles::one_time(&company.virtana.history()))
         .logins(company.virtana.logins().len(), 1)
         .holds("it reads the session before it asks: nothing is presented again");
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_watch_leaves_the_lease_to_one_that_can() {
+    let company = Company::new().await;
+    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
+    let held = proxy.hold(When::Before, |request| request.path.ends_with("/apitokens") && !asks_for_rights(request));
+    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
+    let options = OperatorOptions { kubeconfig, ..company.world.operator_options() };
+    let blind = OperatorProcess::start(&options).expect("it starts");
+    held.first(PATIENCE).await.expect("its first list is asked for");
+    let other = company.replica().await;
+    leads(&other).await;
+    company.resting("infra").await;
+    let (ready, why) = blind.get("/readyz").await.expect("it answers");
+    assert!(ready == 503 && why.contains("first lists"), "{ready} {why}");
+    held.release();
+    blind.ready(PATIENCE).await.expect("it becomes ready");
+    let stands_by = |line: &str| line.contains("standing by");
+    blind.wait_for_log(stands_by, PATIENCE).await.expect("it takes part, after the other");
+    company.spent(1);
 }
