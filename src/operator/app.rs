@@ -20,6 +20,7 @@ use super::{
     entry::Subject,
     events::Events,
     gate::{Gate, OriginLimits},
+    handover::Handover,
     index::Index,
     lease::Elector,
     metrics::Metrics,
@@ -147,6 +148,7 @@ impl Run {
             clock: Box::new(k8s_openapi::jiff::Timestamp::now),
             wake,
             stopping: self.stopping.clone(),
+            handover: Handover::default(),
         });
         Ok(Prepared { operator, woken, elector })
     }
@@ -165,19 +167,19 @@ impl Run {
     }
 
     async fn work(self, Prepared { operator, woken, elector }: Prepared) -> Ended {
-        let claim = operator.claim.clone();
-        stop_on_loss(claim.clone(), self.stopping);
+        stop_on_loss(operator.claim.clone(), self.stopping);
         let progress = watch::start(&operator, &self.connection.client, &self.namespaces);
-        let giving_up = CancellationToken::new();
-        let electing = elector.map(|elector| tokio::spawn(stand(elector, progress.clone(), giving_up.clone())));
-        controller::run(operator, woken, progress, self.schedule, self.health).await;
-        let ended = if claim.is_lost() { Ended::LeadershipLost } else { Ended::AsTold };
-        // Only now: until here something was still written.
-        giving_up.cancel();
+        let giving_up = operator.handover.begun();
+        let electing = elector.map(|elector| tokio::spawn(stand(elector, progress.clone(), giving_up)));
+        controller::run(operator.clone(), woken, progress, self.schedule, self.health).await;
+        // With the handover the claim is given away, which is no loss.
+        let lost = !operator.handover.has_begun() && operator.claim.is_lost();
+        // Only now, unless it was handed over: until here something was still written.
+        operator.handover.conclude();
         if let Some(electing) = electing {
             let _ = electing.await;
         }
-        ended
+        if lost { Ended::LeadershipLost } else { Ended::AsTold }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     entry::{Key, Subject},
     events::Events,
     gate::Gate,
+    handover::Handover,
     index::Index,
     metrics::Metrics,
     rejections::Rejections,
@@ -48,6 +49,8 @@ pub struct Operator {
     pub wake: mpsc::UnboundedSender<Subject>,
     /// No new request is begun once this is cancelled: the operator was told to stop, or leads no more.
     pub stopping: CancellationToken,
+    /// When the Lease is given up.
+    pub handover: Handover,
 }
 
 impl Operator {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -33,6 +34,11 @@ const REFRESHED_EVERY: Duration = Duration::from_secs(1);
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How long answers that were already obtained may still be stored when the operator stops or has lost its leadership.
 const STORE_WITHIN: Duration = Duration::from_secs(60);
+/// Most passes end within this when the operator stops. For those that do not, a provider hangs: another replica may renew
+/// everybody else.
+const HAND_OVER_AFTER: Duration = Duration::from_secs(5);
+/// Between looks whether that may be done.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(500);
 /// Longest wait when the operator stops: the longest timeout that a provider may have, and a while to store its answer. A
 /// pod needs a grace period of a little more.
 const FINISH_WITHIN: Duration = Duration::from_secs(5 * 60 + 20);
@@ -144,16 +150,34 @@ async fn finish(operator: &Operator, passes: &mut JoinSet<(Subject, Ended)>) {
     };
     let after_loss = async {
         operator.claim.lost().await;
+        if operator.handover.has_begun() {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep(STORE_WITHIN).await;
     };
     let in_time = tokio::select! {
         finished = tokio::time::timeout(FINISH_WITHIN, finished) => matches!(finished, Ok(Ok(()))),
         () = after_loss => false,
+        never = hand_over(operator) => match never {},
     };
     if !in_time {
         let unsaved = operator.unsaved.all().len();
         tracing::warn!(in_flight = passes.len(), unsaved, "stopping without them: they took too long");
     }
+}
+
+/// Gives up the Lease while requests are on their way. What they bring is stored as after a loss, if nobody has written
+/// that session since; none of them presents a one-time token.
+async fn hand_over(operator: &Operator) -> Infallible {
+    tokio::time::sleep(HAND_OVER_AFTER).await;
+    // What is lost, or nobody else wants, cannot be handed over.
+    let leads = || !operator.claim.is_unopposed() && operator.claim.holds();
+    // An answer that is not stored yet can hold the only copy of a token: the next leader must not find it missing.
+    while !(leads() && operator.unsaved.is_empty() && operator.handover.begin()) {
+        tokio::time::sleep(HAND_OVER_EVERY).await;
+    }
+    tracing::info!("another replica may lead; what is on its way is waited for");
+    std::future::pending().await
 }
 
 /// Until this replica leads, its watches keep the index up to date and nobody is looked at.

@@ -54,7 +54,8 @@ enum Answer {
     Failed(Failure),
 }
 
-/// Asks the provider once, and stores what came of it. `None`: it was not asked, because leadership is lost.
+/// Asks the provider once, and stores what came of it. `None`: it was not asked, because the operator stops or leads no
+/// more.
 ///
 /// # Errors
 /// When the intent or the answer cannot be stored. After the provider has answered, the answer is kept.
@@ -64,10 +65,19 @@ pub async fn exchange(
     route: &Route,
     call: Call,
 ) -> Result<Option<Asked>, ApiError> {
+    if operator.stopping.is_cancelled() {
+        return Ok(None);
+    }
+    let _barrier = if call.operation == Operation::Refresh && route.view.definition.refreshes_once() {
+        let Some(barrier) = operator.handover.bar() else { return Ok(None) };
+        Some(barrier)
+    } else {
+        None
+    };
     if let Some(count) = call.intent {
         record_intent(operator, pass, route, call.operation, count).await?;
     }
-    if !operator.claim.holds() {
+    if operator.handover.has_begun() || !operator.claim.holds() {
         return Ok(None);
     }
     let started = Instant::now();

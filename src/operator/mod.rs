@@ -20,6 +20,8 @@ pub mod gate;
 pub mod settings;
 /// Whether this process may act.
 pub mod claim;
+/// When another replica may take over from one that stops.
+pub mod handover;
 /// The status that was reported last, folded.
 pub mod reported;
 /// The compact facts that are kept of each object.

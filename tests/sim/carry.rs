@@ -224,7 +224,9 @@ impl Sim {
 impl State {
     fn is_running(&self, flight: &Flight, now: i64) -> bool {
         let process = &self.processes[flight.process];
-        !process.dead && process.paused_until <= now
+        // What a leader that stops still waits for when it has handed over is as what a dead one has left behind.
+        let handed_over = process.operator.as_ref().is_some_and(|operator| operator.handover.has_begun());
+        !process.dead && !handed_over && process.paused_until <= now
     }
 }
 

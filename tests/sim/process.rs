@@ -17,6 +17,7 @@ use apitoken_operator::{
         entry::{Key, ProviderEntry, ProviderKey, SecretEntry, Subject, TokenEntry},
         events::Events,
         gate::Gate,
+        handover::Handover,
         index::Index,
         lease::Elector,
         metrics::Metrics,
@@ -86,9 +87,8 @@ async fn live(sim: &Arc<Sim>) {
     let _first = feed.send(Fed::List(sim.now() + 50));
     let (listed, list) = tokio::sync::oneshot::channel();
     tasks.spawn(watch(Arc::clone(sim), number, Arc::clone(&operator), fed, listed));
-    let giving_up = CancellationToken::new();
     if let Some(elector) = elector {
-        tasks.spawn(elector.run(giving_up.clone()));
+        tasks.spawn(elector.run(operator.handover.begun()));
         let (claim, stopping) = (operator.claim.clone(), operator.stopping.clone());
         tasks.spawn(async move {
             claim.lost().await;
@@ -104,7 +104,7 @@ async fn live(sim: &Arc<Sim>) {
         biased;
         () = killed.notified() => {}
         () = run => {
-            giving_up.cancel();
+            operator.handover.conclude();
             // The Lease is released.
             pause(500).await;
             sim.kill(number);
@@ -149,6 +149,7 @@ async fn put_together(
         clock: Box::new(move || clock.clock()),
         wake,
         stopping: CancellationToken::new(),
+        handover: Handover::default(),
     };
     (Arc::new(operator), woken, elector)
 }

@@ -23,6 +23,7 @@ mod failover;
 mod faults;
 mod first_token;
 mod gate;
+mod handover;
 mod isolation;
 mod kill_points;
 mod leaks;
