@@ -36,7 +36,7 @@ impl Call {
             "leases" => Kind::Lease,
             _ => Kind::Provider,
         };
-        let name = rest.get(1).map_or_else(|| text(&body["metadata"]["name"]), |name| name);
+        let name = rest.get(1).copied().unwrap_or_else(|| text(&body["metadata"]["name"]));
         let accept = parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
         Self {
             verb: parts.method.clone(),

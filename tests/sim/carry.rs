@@ -162,8 +162,8 @@ impl Road {
         }
         state.serial += 1;
         let id = state.serial;
-        let (token, credentials) = (order.token.clone(), order.credentials.clone());
-        state.flights.push(Flight { id, process: self.process, token, credentials, login: !refreshes });
+        let credentials = order.credentials.clone();
+        state.flights.push(Flight { id, process: self.process, credentials, login: !refreshes });
         Landing(Arc::clone(&self.sim), id)
     }
 

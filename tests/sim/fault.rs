@@ -66,11 +66,11 @@ pub enum Edit {
     RemoveCredentials,
     UnlabelCredentials,
     TouchCredentials,
-    EditSpec,
+    ChangeSpec,
     Suspend,
     RequestRefresh,
     DeleteOutput,
-    EditOutput,
+    OverwriteOutput,
     DeleteSession,
     TamperStatus,
     Recreate,
@@ -249,11 +249,11 @@ fn edit(rng: &mut Rng) -> Edit {
         Edit::RemoveCredentials,
         Edit::UnlabelCredentials,
         Edit::TouchCredentials,
-        Edit::EditSpec,
+        Edit::ChangeSpec,
         Edit::Suspend,
         Edit::RequestRefresh,
         Edit::DeleteOutput,
-        Edit::EditOutput,
+        Edit::OverwriteOutput,
         Edit::DeleteSession,
         Edit::TamperStatus,
         Edit::Recreate,
@@ -264,8 +264,10 @@ fn edit(rng: &mut Rng) -> Edit {
 fn lasts(what: What) -> i64 {
     match what {
         What::Api { down_for } | What::ProviderDown { down_for, .. } => down_for,
-        What::Pause { lasts, .. } | What::WatchStalls { lasts, .. } | What::WatchSkips { lasts, .. } => lasts,
-        What::User { lasts, .. } => lasts,
+        What::Pause { lasts, .. }
+        | What::WatchStalls { lasts, .. }
+        | What::WatchSkips { lasts, .. }
+        | What::User { lasts, .. } => lasts,
         _ => 0,
     }
 }

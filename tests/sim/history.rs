@@ -18,6 +18,7 @@ pub struct Issue {
 }
 
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "all of it is told in the trace of a failing run")]
 pub enum Event {
     /// A request left a process for a provider.
     Asked(Asked),
@@ -87,6 +88,7 @@ pub enum Event {
 }
 
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "all of it is told in the trace of a failing run")]
 pub struct Asked {
     pub token: String,
     pub provider: usize,

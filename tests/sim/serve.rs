@@ -155,7 +155,7 @@ impl Sim {
     fn sabotage(&self, call: &mut Call) -> Option<Value> {
         match (self.bug?, call.step()) {
             (Bug::WritesOutputsBlindly, Step::WriteOutput) if call.body.is_array() => {
-                call.body.as_array_mut().unwrap().remove(0);
+                call.body.as_array_mut()?.remove(0);
                 None
             }
             (Bug::NeverUnready, Step::WriteStatus) => {
@@ -190,7 +190,7 @@ impl State {
         if *times == 0 {
             self.armed.remove(at);
         }
-        *self.fired.entry(format!("{harm:?}").split('(').next().unwrap().to_owned()).or_default() += 1;
+        *self.fired.entry(format!("{harm:?}").split('(').next()?.to_owned()).or_default() += 1;
         Some(harm)
     }
 
@@ -198,10 +198,9 @@ impl State {
     fn concerned(&self, call: &Call) -> Option<String> {
         let name = &call.id.name;
         match call.id.kind {
-            Kind::ApiToken => Some(name.clone()),
             Kind::Secret if name.starts_with(SESSION) => self.token_of(name.strip_prefix(SESSION)?),
             Kind::Secret if name.starts_with(CREDENTIALS) => None,
-            Kind::Secret => Some(name.clone()),
+            Kind::ApiToken | Kind::Secret => Some(name.clone()),
             Kind::Lease | Kind::Provider => None,
         }
     }

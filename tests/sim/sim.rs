@@ -84,7 +84,6 @@ pub enum Fed {
 pub struct Flight {
     pub id: u64,
     pub process: usize,
-    pub token: String,
     pub credentials: String,
     pub login: bool,
 }

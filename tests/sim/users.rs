@@ -58,11 +58,15 @@ fn process(sim: &Arc<Sim>, what: What) {
         What::Terminate { replica } => {
             sim.block(Scope::All, 90 * SECOND, How::Blind);
             let operator = living(replica).and_then(|number| sim.lock().processes[number].operator.clone());
-            operator.into_iter().for_each(|operator| operator.stopping.cancel());
+            if let Some(operator) = operator {
+                operator.stopping.cancel();
+            }
         }
         What::Pause { replica, lasts } => {
             sim.block(Scope::All, lasts + 90 * SECOND, How::Blind);
-            living(replica).into_iter().for_each(|number| sim.lock().processes[number].paused_until = now + lasts);
+            if let Some(number) = living(replica) {
+                sim.lock().processes[number].paused_until = now + lasts;
+            }
         }
         What::Jump { by } => {
             let mut state = sim.lock();
@@ -74,11 +78,13 @@ fn process(sim: &Arc<Sim>, what: What) {
         }
         What::WatchStalls { replica, lasts } => {
             sim.block(Scope::All, lasts + 30 * SECOND, How::Blind);
-            living(replica).into_iter().for_each(|number| sim.lock().processes[number].stalled_until = now + lasts);
+            if let Some(number) = living(replica) {
+                sim.lock().processes[number].stalled_until = now + lasts;
+            }
         }
         What::WatchSkips { replica, lasts } => {
             sim.block(Scope::All, lasts + 30 * SECOND, How::Blind);
-            for number in living(replica) {
+            if let Some(number) = living(replica) {
                 let mut state = sim.lock();
                 state.processes[number].gap_until = now + lasts;
                 let _gone = state.processes[number].feed.send(Fed::List(now + lasts));
@@ -128,21 +134,23 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
         Edit::WrongPassword => state.set_password(&credentials.name, "wrong"),
         Edit::NewPassword => state.new_password(&credentials.name),
         Edit::TouchCredentials => {
-            state.change(&credentials, |it| it["metadata"]["labels"]["touched"] = json!(now.to_string()))
+            state.change(&credentials, |it| it["metadata"]["labels"]["touched"] = json!(now.to_string()));
         }
         Edit::UnlabelCredentials => {
             state.change(&credentials, |it| it["metadata"]["labels"] = json!({}));
         }
         Edit::RemoveCredentials => drop(state.store.delete(&credentials, &Value::Null, By::User)),
-        Edit::EditSpec => state.change(&id, |it| it["spec"]["refresh"] = json!({ "atPercent": 40 + now % 40 })),
+        Edit::ChangeSpec => state.change(&id, |it| it["spec"]["refresh"] = json!({ "atPercent": 40 + now % 40 })),
         Edit::Suspend => state.change(&id, |it| it["spec"]["suspend"] = json!(true)),
         Edit::RequestRefresh => {
             state.change(&id, |it| {
-                it["metadata"]["annotations"]["apitoken.dev/refresh-requested-at"] = json!(now.to_string())
+                it["metadata"]["annotations"]["apitoken.dev/refresh-requested-at"] = json!(now.to_string());
             });
         }
         Edit::DeleteOutput => drop(state.store.delete(&output, &Value::Null, By::User)),
-        Edit::EditOutput => state.change(&output, |it| it["data"] = json!({ "token": BASE64_STANDARD.encode("mine") })),
+        Edit::OverwriteOutput => {
+            state.change(&output, |it| it["data"] = json!({ "token": BASE64_STANDARD.encode("mine") }));
+        }
         Edit::DeleteSession => {
             let uid = crate::sim::text(&state.token(token).unwrap()["metadata"]["uid"]).to_owned();
             let session = Id::secret(NAMESPACE, &format!("{}{uid}", crate::observe::SESSION));
