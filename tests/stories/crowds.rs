@@ -151,7 +151,7 @@ async fn tokens_that_expired_while_the_operator_was_down_are_renewed_as_fast_as_
     let first = calls.iter().map(|one| one.received).min().expect("calls");
     let end = calls.iter().filter_map(|one| one.answered).max().expect("answers");
     let took = end.duration_since(first).as_secs_f64();
-    let least = LATENCY.as_secs_f64() * (EXPIRED as f64) / (CONCURRENCY as f64);
+    let least = (LATENCY * u32::try_from(EXPIRED / CONCURRENCY).unwrap()).as_secs_f64();
     for number in 0..EXPIRED {
         world.ready(&format!("token-{number}")).await;
     }

@@ -41,7 +41,7 @@ fn maker() {
 
 #[tokio::test]
 async fn killing_the_maker_of_an_enclosure_leaves_no_process_no_directory_and_no_cgroup() {
-    if let Some(Missing::Means(missing) | Missing::Packages(missing)) = node::missing() {
+    if let Some(node::Missing::Means(missing) | node::Missing::Packages(missing)) = node::missing() {
         eprintln!("\n!!! NOT RUN, no enclosure was tested: {missing}\n");
         return;
     }
