@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 use url::{Url, form_urlencoded};
@@ -11,7 +12,7 @@ use crate::{
     api::{TokenProviderSpec, http::Operation},
     provider::{
         definition::{Definition, is_dot_segment},
-        render::{Request, Unrenderable, render},
+        render::{Once, Request, Unrenderable, render},
         validate,
         values::{Credentials, SessionValues, Values},
     },
@@ -56,11 +57,12 @@ pub fn rendered(definition: &Definition, operation: Operation, value: &str) -> R
     let token = value.into();
     let session = SessionValues { access_token: &token, refresh_token: Some(&token), outputs: &outputs };
     let session = (operation == Operation::Refresh).then_some(session);
+    let once = Once { random: BOUNDARY, at: Timestamp::UNIX_EPOCH, shown: false };
     render(
         definition,
         operation,
         &Values { credentials: &credentials, parameters: &parameters, uid: "uid-1", session },
-        BOUNDARY,
+        &once,
     )
 }
 
@@ -79,7 +81,7 @@ fn percent(text: &str) -> String {
 }
 
 fn in_path(template: &str, value: &str) {
-    let expected = crate::places::expand(template, &percent(value));
+    let expected = expand(template, &percent(value));
     match login(&json!({ "path": format!("/a/{template}/b") }), value) {
         None => {}
         Some(Err(error)) => {
