@@ -1,6 +1,6 @@
 //! Which API server this is, and how it is reached. Asks it nothing.
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, anyhow};
 use http::Uri;
@@ -8,6 +8,9 @@ use kube::{
     Client, Config,
     config::{InferConfigError, KubeconfigError},
 };
+
+/// A connection on which nothing was heard for so long is given up; watches end after 290 s by themselves.
+const SILENT_FOR: Duration = Duration::from_secs(295);
 
 /// The API server that the kubeconfig or the pod's service account names.
 pub struct Connection {
@@ -26,6 +29,9 @@ impl Connection {
         let mut config = Config::infer().await.map_err(|error| not_configured(&error))?;
         // The next pass is the retry; kube's own would hold a pass for minutes.
         config.default_retry = false;
+        // kube watches over a watch that is silent, but not over a list, or the beginning of a watch, that is never answered.
+        config.read_timeout = Some(SILENT_FOR);
+        config.reset_reader_on_write = true;
         let at = config.cluster_url.clone();
         let default_namespace = config.default_namespace.clone();
         let client = Client::try_from(config).context("the kubeconfig cannot be used")?;

@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     Operator,
-    entry::Subject,
+    entry::{Key, Subject},
     flush,
     provider_pass::{self, ProviderDone},
     queue::{Ended, Queue},
@@ -42,6 +42,8 @@ const HAND_OVER_EVERY: Duration = Duration::from_millis(500);
 /// Longest wait when the operator stops: the longest timeout that a provider may have, and a while to store its answer. A
 /// pod needs a grace period of a little more.
 const FINISH_WITHIN: Duration = Duration::from_secs(5 * 60 + 20);
+/// Between attempts to store what is unsaved, while nobody but the API server is in the way.
+const OFFER_EVERY: SignedDuration = SignedDuration::from_secs(2);
 /// Between attempts to store what is unsaved while the operator stops.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for the labels of namespaces at the start.
@@ -263,6 +265,12 @@ fn settled(operator: &Operator, subject: &Subject) -> Option<Ended> {
     Some(done.ended())
 }
 
+/// An answer that could not be stored yet is offered without a growing back-off: its token may be the only one that
+/// lives. There are never more of them than requests that were in flight.
+fn keeps_an_answer(operator: &Operator, key: &Key) -> bool {
+    operator.index.token(key).is_some_and(|token| operator.unsaved.has(&token.uid))
+}
+
 async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
     let started = Instant::now();
     let ended = match &subject {
@@ -290,6 +298,9 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
                 match result {
                     Ok(()) => done.ended(),
                     Err(error) if error.is_race() => Ended::Raced,
+                    Err(error) if !error.needs_somebody() && keeps_an_answer(&operator, key) => {
+                        Ended::Until(Some(operator.now() + OFFER_EVERY))
+                    }
                     Err(_) => Ended::Failed,
                 }
             })

@@ -128,9 +128,15 @@ async fn record_intent(
         provider_fingerprint: route.view.fingerprint.clone(),
         credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
     };
+    let (uid, id) = (pass.token.uid.clone(), intent.id.clone());
     let session = current_session(pass).intending(intent);
     let urgency = pass.urgency();
-    act::store_session(operator, pass, urgency, session).await
+    let stored = act::store_session(operator, pass, urgency, session).await;
+    if stored.is_err() {
+        // It may be there all the same, but the request is not made.
+        operator.unsaved.never_sent(&uid, &id);
+    }
+    stored
 }
 
 async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {

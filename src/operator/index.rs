@@ -197,6 +197,15 @@ impl Index {
         concerned
     }
 
+    /// A write found that this version of a Secret is not the present one: whoever needs it reads it, until the watch tells
+    /// of it. A watch can be silent for minutes.
+    pub fn doubt(&self, key: &Key, resource_version: &str) {
+        let mut inner = self.lock();
+        if inner.secrets.get(key).is_some_and(|entry| entry.resource_version == resource_version) {
+            inner.forget_secret(key);
+        }
+    }
+
     /// Remembers what a GET has shown, so that many ApiTokens with the same fault cost one GET a minute.
     pub fn note_absent(&self, key: Key, absence: Absence, now: Timestamp) {
         let mut inner = self.lock();

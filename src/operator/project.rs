@@ -55,17 +55,7 @@ struct Projection {
 pub async fn project(operator: &Operator, pass: &mut Pass) -> Result<(), ApiError> {
     let Some(projection) = Projection::of(pass) else { return Ok(()) };
     let at = Key::new(&*pass.key.namespace, &*projection.plan.secret_name);
-    let metadata = match &pass.seen.output.secret {
-        Seen::There(there) if projection.is_only_a_new_token(there) => {
-            let patch = projection.token_patch(&there.resource_version);
-            patch_output(operator, pass, &at, patch).await?
-        }
-        Seen::There(_) => {
-            let Some(patch) = whole_patch(operator, pass, &projection, &at).await? else { return Ok(()) };
-            patch_output(operator, pass, &at, patch).await?
-        }
-        Seen::Absent | Seen::Unknown => create_output(operator, pass, &projection, &at).await?,
-    };
+    let Some(metadata) = write(operator, pass, &projection, &at).await? else { return Ok(()) };
     act::learn(operator, &at, &metadata);
     let mut marks = OutputMarks::read(&metadata);
     let ownership = marks.ownership(&pass.key.name, &pass.token.uid);
@@ -77,6 +67,32 @@ pub async fn project(operator: &Operator, pass: &mut Pass) -> Result<(), ApiErro
     }
     pass.seen.output.secret = Seen::There(observe::output::secret_of(&resource_version, &marks, ownership));
     remove_leftovers(operator, pass).await
+}
+
+/// `None`: it must not be written after all.
+async fn write(
+    operator: &Operator,
+    pass: &mut Pass,
+    projection: &Projection,
+    at: &Key,
+) -> Result<Option<ObjectMeta>, ApiError> {
+    let written = match &pass.seen.output.secret {
+        Seen::There(there) if projection.is_only_a_new_token(there) => {
+            let patch = projection.token_patch(&there.resource_version);
+            patch_output(operator, pass, at, patch).await
+        }
+        Seen::There(_) => {
+            let Some(patch) = whole_patch(operator, pass, projection, at).await? else { return Ok(None) };
+            patch_output(operator, pass, at, patch).await
+        }
+        Seen::Absent | Seen::Unknown => create_output(operator, pass, projection, at).await,
+    };
+    if let (Err(error), Seen::There(there)) = (&written, &pass.seen.output.secret)
+        && (error.is_conflict() || error.is_not_found())
+    {
+        operator.index.doubt(at, &there.resource_version);
+    }
+    written.map(Some)
 }
 
 async fn create_output(

@@ -1,5 +1,6 @@
 //! Answers that a provider has given and that could not be stored yet. Losing one can cost a refresh token, so it is
-//! kept until it is stored, or until somebody else has dealt with the provider. Empty as long as the API server works.
+//! kept until it is stored, or until somebody else has dealt with the provider. And intents that were perhaps stored, but
+//! whose requests this process never sent. Empty as long as the API server works.
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ use crate::token::{facts::Facts, session::Session};
 pub struct Unsaved {
     /// By the ApiToken's uid.
     inner: Mutex<HashMap<String, Answer>>,
+    /// Ids of intents, by the ApiToken's uid.
+    unsent: Mutex<HashMap<String, String>>,
 }
 
 /// An answer that is not stored.
@@ -66,6 +69,7 @@ impl Unsaved {
 
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
+        self.unsent().remove(uid);
     }
 
     #[must_use]
@@ -82,6 +86,22 @@ impl Unsaved {
     #[must_use]
     pub fn all(&self) -> Vec<(String, Answer)> {
         self.lock().iter().map(|(uid, answer)| (uid.clone(), answer.clone())).collect()
+    }
+
+    /// The intent could not be stored, or nobody said that it was: its request was not sent.
+    pub fn never_sent(&self, uid: &str, intent: &str) {
+        self.unsent().insert(uid.to_owned(), intent.to_owned());
+    }
+
+    /// Takes an intent away that is known to have led to nothing. Whoever else finds it has to take it for a request.
+    pub fn drop_unsent(&self, uid: &str, facts: &mut Facts) {
+        if facts.intent.as_ref().is_some_and(|intent| self.unsent().get(uid) == Some(&intent.id)) {
+            facts.intent = None;
+        }
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.unsent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Lets the answer follow from what was read. `false`: it does not, and is dropped.

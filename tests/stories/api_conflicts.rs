@@ -9,7 +9,7 @@ use testbed::{
 };
 
 use crate::{
-    lone::{Lone, on_its_way, stores_session, writes_output, writes_status},
+    lone::{Lone, announces, on_its_way, stores_answer, writes_output, writes_status},
     world::PATIENCE,
 };
 
@@ -70,7 +70,7 @@ async fn an_output_and_a_status_that_somebody_else_writes_first_cost_no_call() {
 async fn a_write_that_is_applied_though_its_answer_is_lost_leads_to_no_second_call() {
     let lone = Lone::new().await;
     lone.company.renewing("infra").await;
-    let kinds: [fn(&ApiRequest) -> bool; 3] = [stores_session, writes_output, writes_status];
+    let kinds: [fn(&ApiRequest) -> bool; 3] = [stores_answer, writes_output, writes_status];
     for kind in kinds {
         let timeout = Answer::refusal(504, "Timeout", "request did not complete within the allotted timeout");
         let lost = lone.proxy.answer(When::After, kind, timeout);
@@ -85,8 +85,29 @@ async fn a_write_that_is_applied_though_its_answer_is_lost_leads_to_no_second_ca
     lone.world().ready("infra").await;
     lone.company.spent(1);
     row(26)
-        .injected("session, output and status: 504, and a closed connection, after the API server had written")
+        .injected("answer, output and status: 504, and a closed connection, after the API server had written")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
         .logins(lone.company.virtana.logins().len(), 1)
         .holds("six lost answers; what is there is read again; no login");
+}
+
+#[tokio::test]
+async fn an_intent_that_is_stored_though_its_answer_is_lost_is_known_to_have_led_to_nothing() {
+    let lone = Lone::new().await;
+    lone.company.renewing("infra").await;
+    let timeout = Answer::refusal(504, "Timeout", "request did not complete within the allotted timeout");
+    let lost = lone.proxy.answer(When::After, announces, timeout);
+    lost.first(PATIENCE).await.expect("an intent whose answer is 504");
+    drop(lost);
+    lone.company.next_refresh("infra").await;
+    let cut = lone.proxy.hold(When::After, announces);
+    cut.first(PATIENCE).await.expect("an intent whose connection is cut");
+    drop(cut);
+    lone.company.next_refresh("infra").await;
+    lone.company.spent(1);
+    row(26)
+        .injected("the intent of a one-time refresh: 504, and a closed connection, after the API server had written it")
+        .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .logins(lone.company.virtana.logins().len(), 1)
+        .holds("the process knows that it sent nothing, and refreshes; only another process has to log in");
 }

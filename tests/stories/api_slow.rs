@@ -45,7 +45,7 @@ async fn an_api_server_that_is_busy_is_asked_again_with_patience_and_everything_
     lone.company.next_refresh("infra").await;
     let took = free.elapsed();
     lone.company.spent(1);
-    let second = f64::from(u32::try_from(met).unwrap()) / asked.as_secs_f64();
+    let second = oracles::count(met) / asked.as_secs_f64();
     assert!(second < 10.0, "{second} requests a second are no patience");
     row(27)
         .injected("429 with Retry-After to all but watches, until 6 requests had met it")

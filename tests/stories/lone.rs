@@ -74,6 +74,16 @@ pub fn stores_session(request: &ApiRequest) -> bool {
     request.method == Method::PUT && request.path.contains("/secrets/apitoken-session-")
 }
 
+/// The answer of a provider, and not the announcement of a request.
+pub fn stores_answer(request: &ApiRequest) -> bool {
+    stores_session(request) && !announces(request)
+}
+
+/// The facts stand in an annotation, as JSON in JSON.
+pub fn announces(request: &ApiRequest) -> bool {
+    stores_session(request) && request.body.contains(r#"\"intent\""#)
+}
+
 pub fn reads_session(request: &ApiRequest) -> bool {
     request.method == Method::GET && request.path.contains("/secrets/apitoken-session-")
 }

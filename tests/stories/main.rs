@@ -50,6 +50,7 @@ mod suspend;
 mod tenant;
 mod tenovos;
 mod two_writers;
+mod unreachable;
 mod upgrade;
 mod vendors_turn;
 mod virtana;

@@ -5,7 +5,11 @@ pub(super) mod output;
 
 use std::sync::Arc;
 
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use k8s_openapi::{
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::Api;
 use tokio::time::Instant;
 
@@ -18,12 +22,15 @@ use super::{
     route,
 };
 use crate::{
-    api::names::SESSION_SECRET_TYPE,
+    api::{ApiToken, names::SESSION_SECRET_TYPE},
     token::{
         observation::{CredentialsView, Observation, Seen, TokenView},
         session::{DOCUMENT_KEY, Session},
     },
 };
+
+/// An ApiToken that is as new as this is not looked for before its first login.
+const NEW_FOR: SignedDuration = SignedDuration::from_secs(5);
 
 /// Why a pass could not find out what it had to know.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +69,11 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         session: match operator.index.secret(&token.session(key), now) {
             _ if operator.unsaved.has(&token.uid) => Seen::Unknown,
             Known::There(entry) => match &entry.role {
-                SecretRole::Session { facts: Some(facts), .. } => Seen::There((**facts).clone()),
+                SecretRole::Session { facts: Some(facts), .. } => {
+                    let mut facts = (**facts).clone();
+                    operator.unsaved.drop_unsent(&token.uid, &mut facts);
+                    Seen::There(facts)
+                }
                 _ => Seen::Unknown,
             },
             Known::Absent(_) | Known::Unknown => Seen::Unknown,
@@ -116,7 +127,13 @@ pub async fn look(
             }
         },
     );
-    let stored = stored?;
+    let mut stored = stored?;
+    operator.unsaved.drop_unsent(&pass.token.uid, &mut stored.session.facts);
+    let is_new = now.duration_since(pass.token.created_at) < NEW_FOR;
+    if stored.at.is_none() && !is_new && !is_there(operator, &pass, urgency).await? {
+        operator.index.remove_token(key, &pass.token.uid);
+        return Ok(None);
+    }
     if let Some(failure) = &stored.session.facts.login_failure {
         // The leader before may have written it when the index did not know it yet.
         operator.rejections.recall(failure, key);
@@ -136,6 +153,19 @@ pub async fn look(
     }
     remember_rejection(operator, &mut pass);
     Ok(Some(pass))
+}
+
+/// Whether the ApiToken that the index knows exists. Where its watch is silent and it was deleted, its session is gone,
+/// too, and each login for it would be in vain: what is stored for it is removed with it.
+async fn is_there(operator: &Operator, pass: &Pass, urgency: Urgency) -> Result<bool, ObserveError> {
+    let Key { namespace, name } = &pass.key;
+    let target = Target { verb: "get", resource: "apitokens", namespace, name };
+    let tokens: Api<ApiToken> = Api::namespaced(operator.cluster.client.clone(), namespace);
+    match operator.cluster.call(urgency, target, || tokens.get_metadata(name)).await {
+        Ok(found) => Ok(found.metadata.uid.as_deref() == Some(&pass.token.uid)),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Looks up what is remembered of these credentials, by whichever ApiToken they were tried.

@@ -81,6 +81,21 @@ fn a_newer_answer_takes_the_place_of_an_older_one() {
 }
 
 #[test]
+fn an_intent_that_was_never_sent_is_taken_away_and_no_other_is() {
+    let unsaved = Unsaved::default();
+    unsaved.never_sent("token", "ours");
+    for (uid, id, stays) in [("token", "ours", false), ("token", "another's", true), ("other", "ours", true)] {
+        let mut facts = Facts { intent: Some(intent(id)), ..Facts::default() };
+        unsaved.drop_unsent(uid, &mut facts);
+        assert_eq!(facts.intent.is_some(), stays, "{uid}: {id}");
+    }
+    unsaved.forget("token");
+    let mut facts = Facts { intent: Some(intent("ours")), ..Facts::default() };
+    unsaved.drop_unsent("token", &mut facts);
+    assert!(facts.intent.is_some());
+}
+
+#[test]
 fn what_is_kept_can_be_listed_and_is_gone_once_it_is_forgotten() {
     let unsaved = Unsaved::default();
     assert!(unsaved.is_empty() && unsaved.all().is_empty());

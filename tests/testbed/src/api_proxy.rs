@@ -3,6 +3,8 @@
 //!
 //! What no rule meets passes as it is: bodies are streamed, the client's own credentials are kept. It judges nothing.
 
+mod rules;
+
 use std::{
     fs,
     path::PathBuf,
@@ -10,28 +12,26 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, BodyStream, Full, StreamBody, combinators::UnsyncBoxBody};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::{Certificate, Client};
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::watch};
 
+pub use self::rules::{Answer, ApiRequest, Rule, When};
+use self::rules::{Body, Rules};
 use crate::{
     control_plane::ControlPlane,
     users::User,
     vendors::listener::{Listener, OnConnection},
 };
-
-type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
-type Matches = Box<dyn Fn(&ApiRequest) -> bool + Send + Sync>;
 
 /// Of one connection only (RFC 9110, 7.6.1), or made anew by the next hop.
 const HOP_BY_HOP: [header::HeaderName; 4] =
@@ -45,43 +45,6 @@ pub struct ApiProxy {
     kubeconfigs: PathBuf,
 }
 
-/// A request as rules and tests see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiRequest {
-    pub method: Method,
-    /// Without the query.
-    pub path: String,
-    pub query: String,
-    pub body: String,
-}
-
-/// Where in an exchange a rule takes hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// The API server does not know of the request.
-    Before,
-    /// The API server has done what it was asked for; the client does not know.
-    After,
-}
-
-/// Said to the client in place of the API server's answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub content_type: &'static str,
-    /// Seconds.
-    pub retry_after: Option<u32>,
-    pub body: String,
-}
-
-/// Meets every request that it matches, until it is dropped. Of several that match, the newest does.
-///
-/// What is still held when it is dropped is never answered: its connection is closed.
-pub struct Rule {
-    shared: Arc<Shared>,
-    ruling: Arc<Ruling>,
-}
-
 /// While it lives, the watches that were open when it began bring nothing and do not end; later ones do.
 pub struct Frost(Arc<Shared>);
 
@@ -91,23 +54,7 @@ struct Shared {
     /// Watches so far, and up to which of them nothing comes through.
     watches: AtomicU64,
     frozen: watch::Sender<u64>,
-    rules: Mutex<Vec<Arc<Ruling>>>,
-}
-
-struct Ruling {
-    when: When,
-    matches: Matches,
-    /// `None`: hold.
-    answer: Option<Answer>,
-    met: watch::Sender<Vec<ApiRequest>>,
-    fate: watch::Sender<Fate>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Held,
-    Released,
-    Closed,
+    rules: Arc<Rules>,
 }
 
 // === impl ApiProxy ===
@@ -129,7 +76,7 @@ impl ApiProxy {
             client,
             watches: AtomicU64::new(0),
             frozen: watch::Sender::new(0),
-            rules: Mutex::default(),
+            rules: Arc::default(),
         });
         let serving = Arc::clone(&shared);
         let on_connection: OnConnection = Arc::new(move |stream, _| Box::pin(serve(stream, Arc::clone(&serving))));
@@ -189,7 +136,7 @@ impl ApiProxy {
 
     /// Holds what matches, before or after the API server has seen it.
     pub fn hold(&self, when: When, matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static) -> Rule {
-        self.rule(when, Box::new(matches), None)
+        self.shared.rules.add(when, Box::new(matches), None)
     }
 
     /// Answers what matches; `When::After`, the API server does its part and its own answer is lost.
@@ -199,49 +146,7 @@ impl ApiProxy {
         matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static,
         answer: Answer,
     ) -> Rule {
-        self.rule(when, Box::new(matches), Some(answer))
-    }
-
-    fn rule(&self, when: When, matches: Matches, answer: Option<Answer>) -> Rule {
-        let (met, fate) = (watch::Sender::default(), watch::Sender::new(Fate::Held));
-        let ruling = Arc::new(Ruling { when, matches, answer, met, fate });
-        self.shared.rules().push(Arc::clone(&ruling));
-        Rule { shared: Arc::clone(&self.shared), ruling }
-    }
-}
-
-// === impl Rule ===
-
-impl Rule {
-    /// The requests that it has met, in order.
-    #[must_use]
-    pub fn met(&self) -> Vec<ApiRequest> {
-        self.ruling.met.borrow().clone()
-    }
-
-    /// Waits until it has met a request, and returns the first.
-    ///
-    /// # Errors
-    /// Time is up.
-    pub async fn first(&self, timeout: Duration) -> Result<ApiRequest> {
-        let mut met = self.ruling.met.subscribe();
-        let first = met.wait_for(|met| !met.is_empty());
-        let met = tokio::time::timeout(timeout, first).await.context("no request has met the rule")??;
-        met.first().cloned().context("no request has met the rule")
-    }
-
-    /// Lets go on what is held, and holds no more.
-    pub fn release(self) {
-        self.ruling.fate.send_replace(Fate::Released);
-    }
-}
-
-impl Drop for Rule {
-    fn drop(&mut self) {
-        self.shared.rules().retain(|ruling| !Arc::ptr_eq(ruling, &self.ruling));
-        if *self.ruling.fate.borrow() == Fate::Held {
-            self.ruling.fate.send_replace(Fate::Closed);
-        }
+        self.shared.rules.add(when, Box::new(matches), Some(answer))
     }
 }
 
@@ -251,67 +156,18 @@ impl Drop for Frost {
     }
 }
 
-// === impl Ruling ===
-
-impl Ruling {
-    /// What is said instead of the API server's answer, if anything is.
-    async fn meet(&self, request: &ApiRequest) -> Result<Option<Response<Body>>> {
-        self.met.send_modify(|met| met.push(request.clone()));
-        if let Some(answer) = &self.answer {
-            return answer.response().map(Some);
-        }
-        let mut fate = self.fate.subscribe();
-        let fate = *fate.wait_for(|fate| *fate != Fate::Held).await?;
-        ensure!(fate == Fate::Released, "given up");
-        Ok(None)
-    }
-}
-
-impl Answer {
-    fn response(&self) -> Result<Response<Body>> {
-        let body = Full::from(self.body.clone()).map_err(anyhow::Error::from).boxed_unsync();
-        let mut response = Response::builder().status(self.status).header(header::CONTENT_TYPE, self.content_type);
-        if let Some(seconds) = self.retry_after {
-            response = response.header(header::RETRY_AFTER, seconds);
-        }
-        Ok(response.body(body)?)
-    }
-
-    /// A `Status`, as the API server itself refuses: `reason` is one word, such as `Forbidden`.
-    #[must_use]
-    pub fn refusal(status: u16, reason: &str, message: &str) -> Self {
-        let body = serde_json::json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": status,
-            "reason": reason, "message": message,
-        });
-        Self { status, content_type: "application/json", retry_after: None, body: body.to_string() }
-    }
-}
-
 // === impl Shared ===
 
 impl Shared {
-    fn rules(&self) -> MutexGuard<'_, Vec<Arc<Ruling>>> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ruling(&self, when: When, request: &ApiRequest) -> Option<Arc<Ruling>> {
-        self.rules().iter().rev().find(|ruling| ruling.when == when && (ruling.matches)(request)).cloned()
-    }
-
     async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let seen = ApiRequest::new(&parts, &body);
-        if let Some(ruling) = self.ruling(When::Before, &seen)
-            && let Some(instead) = ruling.meet(&seen).await?
-        {
+        if let Some(instead) = self.rules.meet(When::Before, &seen).await? {
             return Ok(instead);
         }
         let answer = self.forward(parts, body).await?;
-        if let Some(ruling) = self.ruling(When::After, &seen)
-            && let Some(instead) = ruling.meet(&seen).await?
-        {
+        if let Some(instead) = self.rules.meet(When::After, &seen).await? {
             return Ok(instead);
         }
         Ok(answer)
@@ -343,17 +199,6 @@ impl Shared {
         });
         let frames = frames.chain(end);
         Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
-    }
-}
-
-impl ApiRequest {
-    fn new(parts: &Parts, body: &Bytes) -> Self {
-        Self {
-            method: parts.method.clone(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            body: String::from_utf8_lossy(body).into_owned(),
-        }
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Note {
     pub figures: BTreeMap<Figure, f64>,
     /// What it took until all was well again, in seconds, and since when that counts.
     pub times: BTreeMap<String, f64>,
+    /// The machine's, when the note was left: times mean little without it.
+    #[serde(default)]
+    pub load: f64,
 }
 
 /// A note that is being written; it counts when it is left.
@@ -32,7 +35,8 @@ pub struct Draft(Note);
 pub fn row(row: u8) -> Draft {
     assert!((1..=81).contains(&row), "the matrix has no row {row}");
     let (injected, observed) = (String::new(), String::new());
-    Draft(Note { row, story: story(), injected, observed, figures: BTreeMap::new(), times: BTreeMap::new() })
+    let (figures, times) = (BTreeMap::new(), BTreeMap::new());
+    Draft(Note { row, story: story(), injected, observed, figures, times, load: load() })
 }
 
 impl Draft {
@@ -94,7 +98,7 @@ impl Draft {
     }
 }
 
-/// All notes that were left, by row and story.
+/// All notes that were left, by row and story; those of a soak, which not every run has, are left out.
 ///
 /// # Errors
 /// One cannot be read.
@@ -106,6 +110,7 @@ pub fn left() -> Result<Vec<Note>> {
         let read = || Ok::<Note, anyhow::Error>(serde_json::from_slice(&fs::read(&path)?)?);
         notes.push(read().with_context(|| format!("cannot read {}", path.display()))?);
     }
+    notes.retain(|note: &Note| !note.story.contains("::soak_"));
     notes.sort_by(|a: &Note, b| (a.row, &a.story).cmp(&(b.row, &b.story)));
     Ok(notes)
 }
@@ -115,6 +120,12 @@ fn directory() -> PathBuf {
     let program = env::current_exe().expect("invariant: a test knows its program");
     let profile = program.ancestors().nth(2).expect("invariant: cargo puts tests into target/PROFILE/deps");
     profile.join("reliability")
+}
+
+/// Over the last minute; 0 where there is no such file.
+fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }
 
 /// The test harness names the thread after the test; the program ends in a hash.

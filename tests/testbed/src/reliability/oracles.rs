@@ -116,8 +116,10 @@ pub fn wrong_password(history: &[Exchange], most: usize) -> Findings {
     findings
 }
 
+/// A count as a figure.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "the counts of one story")]
-fn count(number: usize) -> f64 {
+pub fn count(number: usize) -> f64 {
     number as f64
 }
 

@@ -13,11 +13,13 @@ const BEFORE: &str = "\
 
 A token that expires unnoticed stops whoever uses it, and a refresh token that is presented twice can cost the whole session. Below are 81 faults, each with what was done to a real operator and what was seen. The page is written by the tests themselves: a story that has held leaves a note, and `cargo test --test reliability -- --ignored` holds this page against the notes of the run before it.
 
-In each story the operator is the released program as a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself.
+In each story the operator is the program itself, a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself.
 
 ";
 
-const AFTER: &str = "\
+const SIMULATOR: &str = include_str!("simulator.md");
+
+const AFTER: &str = "
 ## How to run it
 
 ```console
@@ -27,7 +29,7 @@ $ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
 $ cargo test --test stories -- --ignored soak              # what takes too long for each run
 ```
 
-Numbers of seconds are of one run on a loaded machine with two cores; what is held equal from run to run is everything but digits. Some waits are the operator's choice (15 s between looks at the wall clock) or shortened for tests (a Lease of 6 s, 15 s by default).
+Numbers of seconds are of one run, at the load that the figures tell; what is held equal from run to run is everything but digits. Some waits are the operator's choice (15 s between looks at the wall clock) or shortened for tests (a Lease of 6 s, 15 s by default).
 ";
 
 /// The whole page.
@@ -48,6 +50,7 @@ pub fn page(matrix: &[Fault], notes: &[Note]) -> String {
     }
     page.push('\n');
     where_shown(&mut page, matrix, notes);
+    page.push_str(SIMULATOR);
     page.push_str(AFTER);
     page
 }
@@ -74,6 +77,8 @@ fn figures(page: &mut String, notes: &[Note]) {
         let digits = if figure.over() == Over::Longest && total.fract() > 0.0 { 1 } else { 0 };
         let _ = writeln!(page, "| {} | {total:.digits$} |", figure.words());
     }
+    let load = notes.iter().map(|note| note.load).fold(0.0, f64::max);
+    let _ = writeln!(page, "| highest load of the machine (two cores) while they ran | {load:.0} |");
     page.push('\n');
 }
 
