@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use kube::client::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -169,6 +169,13 @@ impl Sim {
                 let state = self.lock();
                 let there = state.store.get(&call.id).cloned();
                 there.filter(|_| call.verb == http::Method::PUT)
+            }
+            // To ask for it is of no help either.
+            (Bug::DeafToDeletions, _) if call.id.kind == Kind::ApiToken && !call.is_write() => {
+                let state = self.lock();
+                let (uid, _) = state.dead.iter().max_by_key(|(_, at)| **at)?;
+                let metadata = json!({ "name": call.id.name, "namespace": call.id.namespace, "uid": uid });
+                Some(json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata }))
             }
             (Bug::BelievesInItsLease, Step::Lease) => {
                 let state = self.lock();
