@@ -52,7 +52,7 @@ fn the_same_seed_gives_the_same_history() {
 
 #[test]
 fn ten_thousand_token_days_break_no_invariant() {
-    let figures = campaign("long runs", &scenarios(false, 48));
+    let figures = campaign("long runs", &scenarios(false, 54));
     assert!(figures.token_days() > 10_000.0 || std::env::var("SIM_RUNS").is_ok(), "{}", figures.token_days());
 }
 

@@ -174,12 +174,6 @@ fn new_credentials_get_one_login_and_the_old_session_goes_on_if_that_is_refused(
         ("refused, and the refresh uses another", Scene::issued(tenovos()).credentials("first-changed").refused_itself(5, 60), "wait 60 s: fresh"),
     ]);
     holds(DUE, vec![
-        ("refused, and the refresh uses none", Scene::issued(palette()).credentials("second").refused_itself(5, HOUR), "wait until renewal: fresh"),
-        ("refused, and the refresh uses another", Scene::issued(tenovos()).credentials("first-changed").refused_itself(5, 60), "wait 60 s: fresh"),
-    ]);
-    holds(DUE, vec![
-        ("the clock was set back by an hour", Scene::issued(palette()).aged(-50 * MINUTE, HOUR), "refresh, being due"),
-        ("so was it after a failure", Scene::issued(palette()).aged(-50 * MINUTE, HOUR).failed(Refresh, Transient, -51 * MINUTE, 52 * MINUTE), "refresh, being due"),
         ("refused, and the refresh uses none", Scene::issued(palette()).due().credentials("second").refused_itself(5, HOUR), "refresh, being due"),
     ]);
 }
@@ -229,6 +223,8 @@ fn a_token_that_is_due_is_refreshed_if_that_can_be_and_else_logged_in_for() {
         scene.spec(|it| it.refresh = Some(RefreshPolicy { before: before.map(HumanDuration::from_secs), at_percent }))
     };
     holds(DUE, vec![
+        ("the clock was set back by an hour", Scene::issued(palette()).aged(-50 * MINUTE, HOUR), "refresh, being due"),
+        ("so was it after a failure", Scene::issued(palette()).aged(-50 * MINUTE, HOUR).failed(Refresh, Transient, -51 * MINUTE, 52 * MINUTE), "refresh, being due"),
         ("a refresh token", Scene::issued(tenovos()).due(), "refresh, being due"),
         ("a one-time refresh token", Scene::issued(one_time()).due(), "refresh, intent 1 first, being due"),
         ("a refresh token outlives the token", Scene::issued(tenovos()).expired(), "refresh, being due"),
