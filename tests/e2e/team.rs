@@ -149,42 +149,40 @@ async fn consumers_started(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// As in docs/consume.md: the Secret as a directory, read for each call.
+/// The Deployment of docs/consume.md, but for its names, its program, and the authority that this program trusts.
 fn deployment(token: &Token) -> Value {
-    let name = format!("uses-{}", token.vendor);
+    let manifest = include_str!("../../examples/consume/file.yaml")
+        .replace("registry.example.com/reader:1.0", images::PODS)
+        .replace("reader", &format!("uses-{}", token.vendor))
+        .replace("secretName: assets", &format!("secretName: {}", token.name))
+        // Octal, as Kubernetes reads YAML; not everybody does.
+        .replace("0440", "288");
+    let mut deployment: Value = serde_saphyr::from_str(&manifest).expect("an example is YAML");
+    let pod = &mut deployment["spec"]["template"]["spec"];
     let url = vendors::url(token.vendor);
     let key = if token.vendor == "tenovos" { "change-me-too" } else { "" };
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
-        "spec": {
-            "selector": { "matchLabels": { "app": name } },
-            "template": {
-                "metadata": { "labels": { "app": name } },
-                "spec": {
-                    "automountServiceAccountToken": false,
-                    "securityContext": vendors::pod_security(),
-                    "containers": [{
-                        "name": "consumer",
-                        "image": images::PODS,
-                        "imagePullPolicy": "Never",
-                        "args": [
-                            "consumer", "--vendor", token.vendor, "--url", url, "--ca", "/authority/ca.crt",
-                            "--directory", "/var/run/tokens", "--api-key", key,
-                        ],
-                        "securityContext": vendors::container_security(),
-                        "volumeMounts": [
-                            { "name": "token", "mountPath": "/var/run/tokens", "readOnly": true },
-                            { "name": "authority", "mountPath": "/authority", "readOnly": true },
-                        ],
-                    }],
-                    "volumes": [
-                        { "name": "token", "secret": { "secretName": token.name } },
-                        { "name": "authority", "configMap": { "name": "authority" } },
-                    ],
-                },
-            },
-        },
-    })
+    let container = &mut pod["containers"][0];
+    container["imagePullPolicy"] = json!("Never");
+    container["args"] = json!([
+        "consumer",
+        "--vendor",
+        token.vendor,
+        "--url",
+        url,
+        "--ca",
+        "/authority/ca.crt",
+        "--directory",
+        "/var/run/tokens/assets",
+        "--api-key",
+        key,
+    ]);
+    add(&mut container["volumeMounts"], json!({ "name": "authority", "mountPath": "/authority", "readOnly": true }));
+    add(&mut pod["volumes"], json!({ "name": "authority", "configMap": { "name": "authority" } }));
+    deployment
+}
+
+fn add(list: &mut Value, item: Value) {
+    list.as_array_mut().expect("an example has this list").push(item);
 }
 
 /// The tokens that the vendor gave, with when: by refreshes, or where there are none by logins.
