@@ -12,7 +12,7 @@ use crate::{
 /// Columns of Grafana's grid.
 const COLUMNS: i64 = 24;
 
-fn dashboard() -> Value {
+pub fn dashboard() -> Value {
     serde_json::from_str(&fs::read_to_string(chart().join("files/dashboard.json")).unwrap()).unwrap()
 }
 

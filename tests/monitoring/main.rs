@@ -16,3 +16,4 @@ mod dashboard;
 mod guarding;
 mod metrics;
 mod monitors;
+mod picture;
