@@ -121,19 +121,24 @@ async fn a_clock_that_jumps_ahead_is_noticed_at_its_next_look_and_only_what_has_
 
     scene.palette.script(|script| script.clock_offset = SignedDuration::ZERO);
     clock.shift("+0");
+    // Its times were reckoned by a clock that was wrong.
+    scene
+        .palette
+        .wait_for("the token that is of the future to be renewed", PATIENCE, |all| all.len() > before + 1)
+        .await;
     let passes = scene.ticks().await;
-    assert!(passes < 20.0, "{passes} passes over four ApiTokens after a jump back");
-    assert_eq!(scene.calls(), before + 1);
+    assert!(passes < 30.0, "{passes} passes over four ApiTokens after a jump back");
+    assert_eq!(scene.calls(), before + 2);
     scene.world.ready("resting-0").await;
     scene.palette.script(|script| script.clock_offset = SignedDuration::from_hours(30 * 24));
     clock.shift("+30d");
     let jumped = Instant::now();
-    scene.palette.wait_for("all are renewed", PATIENCE * 2, |all| all.len() >= before + 5).await;
+    scene.palette.wait_for("all are renewed", PATIENCE * 2, |all| all.len() >= before + 6).await;
     let all = jumped.elapsed();
     for name in ["resting-0", "resting-1", "resting-2", "short"] {
         scene.world.ready(name).await;
     }
-    let calls = scene.calls() - before - 1;
+    let calls = scene.calls() - before - 2;
     assert_eq!(calls, 4, "one call for each token that has expired");
     row(62)
         .injected("the wall clock jumps an hour ahead, back, and 30 days ahead, under four ApiTokens")
@@ -141,7 +146,7 @@ async fn a_clock_that_jumps_ahead_is_noticed_at_its_next_look_and_only_what_has_
         .logins(calls, 4)
         .took("30 days ahead, four tokens asked for", all)
         .holds(format!(
-            "an hour: 1 call; back: {passes} passes in 31 s and no call; 30 days: {calls} calls, one for each"
+            "an hour: 1 call; back: {passes} passes in 31 s and 1 call, for the token that is of the future; 30 days: {calls} calls, one for each"
         ));
 }
 
