@@ -10,8 +10,6 @@ use std::{
 };
 
 use anyhow::Context;
-use aws_lc_rs::rand;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -28,6 +26,7 @@ use crate::{
     operator::{
         address::AddressPolicy,
         egress::{Egress, EgressConfig},
+        random,
     },
     provider::{
         grant::{Failure, Grant},
@@ -100,7 +99,7 @@ impl<W: Write> Attempt<'_, W> {
     /// One operation; whether it went well.
     async fn one(&mut self, operation: Operation, dry_run: bool) -> anyhow::Result<bool> {
         self.write(&format!("\n{operation:?}\n"))?;
-        let random = random_id();
+        let random = random::id();
         let once = Once { random: &random, at: Timestamp::now(), shown: false };
         let shown = self.shown(operation, Once { shown: true, ..once });
         let request = self.render(operation, &once);
@@ -163,7 +162,7 @@ impl<W: Write> Attempt<'_, W> {
         let definition = &self.trial.definition;
         let session_limit = definition.refresh.as_ref().and_then(|refresh| refresh.session_limit);
         let circumstances = Circumstances {
-            id: random_id(),
+            id: random::id(),
             operation,
             was_due: false,
             provider_fingerprint: definition.fingerprint(&self.trial.parameters),
@@ -217,10 +216,4 @@ impl<W: Write> Attempt<'_, W> {
 
 fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
-}
-
-fn random_id() -> String {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).expect("invariant: the system's random source works");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

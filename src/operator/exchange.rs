@@ -5,14 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-
 use super::{
     Operator, act,
     cluster::{ApiError, Urgency},
     failure_record::{blank_record, record_of},
     pass::Pass,
+    random,
     route::Route,
     unsaved::{Answer as Unsaved, Basis},
 };
@@ -121,7 +119,7 @@ async fn record_intent(
     count: u32,
 ) -> Result<(), ApiError> {
     let intent = Intent {
-        id: random_id(),
+        id: random::id(),
         operation,
         at: schedule::whole_seconds(operator.now()),
         count,
@@ -151,7 +149,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
         uid: &pass.token.uid,
         session,
     };
-    let (random, at) = (random_id(), operator.now());
+    let (random, at) = (random::id(), operator.now());
     let request = match render(definition, operation, &values, &Once { random: &random, at, shown: false }) {
         Ok(request) => request,
         Err(error) => return Answer::Failed(error.into()),
@@ -249,7 +247,7 @@ fn circumstances(route: &Route, call: Call, credentials: Option<SeenCredentials>
     let definition = &route.view.definition;
     let suggested = definition.output.iter().map(|(key, template)| (key.clone(), template.source().to_owned()));
     Circumstances {
-        id: random_id(),
+        id: random::id(),
         operation: call.operation,
         was_due: call.was_due,
         provider_fingerprint: route.view.fingerprint.clone(),
@@ -277,11 +275,4 @@ fn note_success(
 
 fn current_session(pass: &Pass) -> Session {
     pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default()
-}
-
-/// 128 random bits: names of grants and intents, boundaries of multipart bodies.
-fn random_id() -> String {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).expect("invariant: the system's random source works");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

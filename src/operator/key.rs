@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::rand;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Client, api::PostParams};
 
-use super::cluster::{self, DEADLINE};
+use super::{
+    cluster::{self, DEADLINE},
+    random,
+};
 use crate::{
     api::names::{FIELD_MANAGER, KEY_SECRET},
     provider::values::FingerprintKey,
@@ -48,8 +50,7 @@ pub async fn obtain(client: &Client, namespace: &str) -> Result<FingerprintKey, 
     if let Some(key) = read(&secrets, namespace).await? {
         return Ok(key);
     }
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).expect("invariant: the system's random source works");
+    let bytes: [u8; 32] = random::bytes();
     let secret = Secret {
         metadata: ObjectMeta { name: Some(KEY_SECRET.to_owned()), ..ObjectMeta::default() },
         type_: Some("Opaque".to_owned()),

@@ -4,6 +4,8 @@
 
 /// How the operator speaks.
 pub mod logging;
+/// Random bytes and names.
+pub mod random;
 /// What the operator counts and times.
 pub mod metrics;
 /// Which addresses may be sent to.

@@ -7,7 +7,6 @@ mod assess;
 
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     jiff::Timestamp,
@@ -23,6 +22,7 @@ use self::{
 use super::{
     claim::Claimant,
     metrics::Metrics,
+    random,
     settings::{ElectionArgs, InvalidTiming, JITTER, Timing},
 };
 use crate::token::schedule;
@@ -245,7 +245,5 @@ impl Told {
 /// The pod's name, which is its host name, and 64 random bits.
 fn identity() -> String {
     let host = hostname::get().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
-    let mut bytes = [0; 8];
-    rand::fill(&mut bytes).expect("invariant: the system's random source works");
-    format!("{}_{:016x}", host.as_deref().unwrap_or("apitoken-operator"), u64::from_be_bytes(bytes))
+    format!("{}_{:016x}", host.as_deref().unwrap_or("apitoken-operator"), u64::from_be_bytes(random::bytes()))
 }
