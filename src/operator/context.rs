@@ -1,6 +1,6 @@
 //! What all passes share. Nothing in it belongs to any one pass.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -22,6 +22,9 @@ use super::{
     unsaved::Unsaved,
 };
 use crate::provider::values::FingerprintKey;
+
+/// All deadlines are looked at by the wall clock at least this often: a suspended machine stops every timer.
+pub const TICK: Duration = Duration::from_secs(15);
 
 /// Tells the time of day.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     Operator,
+    context::TICK,
     entry::{Key, Subject},
     flush,
     provider_pass::{self, ProviderDone},
@@ -24,8 +25,6 @@ use super::{
     watch::Progress,
 };
 
-/// All deadlines are looked at by the wall clock at least this often: a suspended machine stops every timer.
-const TICK: Duration = Duration::from_secs(15);
 /// A clock that is corrected by less changes nothing worth a look.
 const SET_BACK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the gauges that are read off the loop are brought up to date, at most.

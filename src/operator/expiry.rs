@@ -6,7 +6,7 @@ use std::{convert::Infallible, future::pending, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Operator, act, entry::Key, observe};
+use super::{Operator, act, context::TICK, entry::Key, observe};
 use crate::{
     api::ApiTokenStatus,
     token::{
@@ -14,9 +14,6 @@ use crate::{
         status,
     },
 };
-
-/// By the wall clock, as all deadlines: a suspended machine stops every timer.
-const TICK: Duration = Duration::from_secs(15);
 
 /// Runs beside a pass, and never ends by itself. What it has reported stands in `told`, old and new.
 pub async fn report(operator: &Operator, key: &Key, told: &mut Option<(ApiTokenStatus, ApiTokenStatus)>) -> Infallible {
