@@ -32,8 +32,11 @@ pub const REVISION: &str = "apitoken.dev/revision";
 /// On an output: the label and annotation keys that came from the spec, so that they can go with it.
 pub const MANAGED_METADATA: &str = "apitoken.dev/managed-metadata";
 
+/// How the names of session Secrets begin; no output may be named so.
+pub const SESSION_SECRET_PREFIX: &str = "apitoken-session-";
+
 /// Name of the session Secret of the ApiToken with this uid.
 #[must_use]
 pub fn session_secret(uid: &str) -> String {
-    format!("apitoken-session-{uid}")
+    format!("{SESSION_SECRET_PREFIX}{uid}")
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{
         ApiToken, ProviderKind,
-        names::{ROLE_CREDENTIALS, ROLE_LABEL, ROLE_OUTPUT},
+        names::{ROLE_CREDENTIALS, ROLE_LABEL, ROLE_OUTPUT, SESSION_SECRET_PREFIX},
     },
     provider::{
         definition::{Definition, ParameterError},
@@ -119,7 +119,7 @@ impl Check<'_> {
                 format!("Secret {name:?} cannot be written: {what}; set output.secretName to another name"),
             );
         }
-        if name.starts_with("apitoken-session-") {
+        if name.starts_with(SESSION_SECRET_PREFIX) {
             self.error(path, format!("{name:?} is a name of the operator's own Secrets: use another"));
         }
     }
