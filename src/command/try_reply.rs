@@ -9,28 +9,16 @@ use http::header;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::provider::{interpret::Reply, jwt};
+use crate::provider::{
+    interpret::{Reply, oauth2::ERROR_CODES},
+    jwt,
+};
 
 /// Lines that are shown of a body.
 const MOST_LINES: usize = 60;
 /// Media types that may be named.
 const KINDS: [&str; 6] =
     ["application/json", "application/problem+json", "text/html", "text/plain", "application/xml", "text/xml"];
-/// RFC 6749 5.2, RFC 8707, RFC 7521, OpenID Connect: error codes that say more than a status and no secret.
-const ERROR_CODES: [&str; 12] = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "invalid_target",
-    "access_denied",
-    "server_error",
-    "temporarily_unavailable",
-    "interaction_required",
-    "login_required",
-];
 
 /// The reply in a line, and the shape of its body.
 #[must_use]

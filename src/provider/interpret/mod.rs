@@ -7,7 +7,8 @@ mod classify;
 mod dates;
 mod expiry;
 mod explain;
-mod oauth2;
+/// What a token endpoint's refusals mean, and the codes that may be shown.
+pub mod oauth2;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::{
 const ERROR: &str = "/error";
 /// Codes of the IANA registry "OAuth Extensions Error" that a token endpoint may answer with, and those of RFC 6749.
 /// No other text of a body is ever shown.
-const REGISTERED: [&str; 14] = [
+pub const ERROR_CODES: [&str; 16] = [
     "invalid_request",
     "invalid_client",
     "invalid_grant",
@@ -28,6 +28,8 @@ const REGISTERED: [&str; 14] = [
     "invalid_dpop_proof",
     "use_dpop_nonce",
     "insufficient_user_authentication",
+    "interaction_required",
+    "login_required",
 ];
 
 /// `None`: it is no refusal, and the status says what it is.
@@ -37,7 +39,7 @@ pub(super) fn by_error(operation: Operation, document: &Document<'_>) -> Option<
         return None;
     }
     let code = document.pointer(ERROR).and_then(|error| error.as_str());
-    let code = code.and_then(|code| REGISTERED.into_iter().find(|known| *known == code));
+    let code = code.and_then(|code| ERROR_CODES.into_iter().find(|known| *known == code));
     let (class, remedy) = meaning(operation, status, code);
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let message = format!("the provider refused the {} with HTTP {status}{code}{remedy}", classify::verb(operation));
