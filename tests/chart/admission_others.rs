@@ -9,15 +9,12 @@ use kube::{
 use serde_json::{Value, json};
 use testbed::{eventually::await_until, users::User};
 
-use crate::installation::{Installation, PATIENCE};
+use crate::{
+    admission::{accepted, secret},
+    installation::{Installation, PATIENCE},
+};
 
 const REFUSAL: &str = "apitoken-operator-sessions";
-
-fn secret(name: &str, role: &str, kind: &str) -> Secret {
-    let labels = if role.is_empty() { json!({}) } else { json!({ "apitoken.dev/role": role }) };
-    let secret = json!({ "metadata": { "name": name, "labels": labels }, "type": kind, "stringData": { "a": "b" } });
-    serde_json::from_value(secret).unwrap()
-}
 
 /// A namespace with a session of the operator's, a plain Secret, and somebody who may do everything in it.
 struct Story {
@@ -62,20 +59,11 @@ impl Story {
     /// Tries it; nothing is stored.
     async fn create(&self, name: &str, role: &str, kind: &str) -> Option<()> {
         let dry = PostParams { dry_run: true, ..PostParams::default() };
-        accepted(self.secrets.create(&dry, &secret(name, role, kind)).await)
+        accepted(self.secrets.create(&dry, &secret(name, role, kind)).await, REFUSAL)
     }
 
     async fn patch(&self, name: &str, patch: Value) -> Option<()> {
-        accepted(self.secrets.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await)
-    }
-}
-
-/// `None` if the policy refused it. Anything else that goes wrong ends the test.
-fn accepted<T>(answer: kube::Result<T>) -> Option<()> {
-    match answer {
-        Ok(_) => Some(()),
-        Err(kube::Error::Api(status)) if status.message.contains(REFUSAL) => None,
-        Err(error) => panic!("neither accepted nor refused by the policy: {error}"),
+        accepted(self.secrets.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await, REFUSAL)
     }
 }
 

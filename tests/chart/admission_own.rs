@@ -10,18 +10,12 @@ use serde_json::{Value, json};
 use testbed::eventually::await_until;
 
 use crate::{
+    admission::{accepted, secret},
     helm::NAMESPACE,
     installation::{Installation, PATIENCE},
 };
 
 const REFUSAL: &str = "apitoken-operator-own-secrets";
-
-/// A Secret of this name, role (none if empty) and type.
-fn secret(name: &str, role: &str, kind: &str) -> Secret {
-    let labels = if role.is_empty() { json!({}) } else { json!({ "apitoken.dev/role": role }) };
-    let secret = json!({ "metadata": { "name": name, "labels": labels }, "type": kind, "stringData": { "a": "b" } });
-    serde_json::from_value(secret).unwrap()
-}
 
 struct Account {
     /// As the operator.
@@ -46,7 +40,7 @@ impl Account {
 
     /// Tries it; nothing is stored.
     async fn create(&self, name: &str, role: &str, kind: &str) -> Option<()> {
-        accepted(self.own.create(&dry(), &secret(name, role, kind)).await)
+        accepted(self.own.create(&dry(), &secret(name, role, kind)).await, REFUSAL)
     }
 
     async fn there(&self, name: &str, role: &str, kind: &str) {
@@ -55,26 +49,17 @@ impl Account {
 
     async fn patch(&self, name: &str, patch: Value) -> Option<()> {
         let params = PatchParams { dry_run: true, ..PatchParams::default() };
-        accepted(self.own.patch(name, &params, &Patch::Merge(patch)).await)
+        accepted(self.own.patch(name, &params, &Patch::Merge(patch)).await, REFUSAL)
     }
 
     async fn delete(&self, name: &str) -> Option<()> {
         let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
-        accepted(self.own.delete(name, &params).await.map(|_| ()))
+        accepted(self.own.delete(name, &params).await.map(|_| ()), REFUSAL)
     }
 }
 
 fn dry() -> PostParams {
     PostParams { dry_run: true, ..PostParams::default() }
-}
-
-/// `None` if the policy refused it. Anything else that goes wrong ends the test.
-fn accepted<T>(answer: kube::Result<T>) -> Option<()> {
-    match answer {
-        Ok(_) => Some(()),
-        Err(kube::Error::Api(status)) if status.message.contains(REFUSAL) => None,
-        Err(error) => panic!("neither accepted nor refused by the policy: {error}"),
-    }
 }
 
 #[tokio::test]
@@ -101,7 +86,7 @@ async fn it_makes_no_token_of_a_service_account() {
     let mut token = secret("x", "output", "kubernetes.io/service-account-token");
     let annotation = ("kubernetes.io/service-account.name".to_owned(), "default".to_owned());
     token.metadata.annotations = Some([annotation].into());
-    assert!(accepted(account.own.create(&dry(), &token).await).is_none());
+    assert!(accepted(account.own.create(&dry(), &token).await, REFUSAL).is_none());
 }
 
 #[tokio::test]
@@ -114,9 +99,9 @@ async fn it_makes_its_key_in_its_own_namespace_and_nowhere_else() {
     // A story with a running operator may have made it already.
     match own.create(&dry(), &key).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-        answer => assert!(accepted(answer).is_some()),
+        answer => assert!(accepted(answer, REFUSAL).is_some()),
     }
-    assert!(accepted(own.create(&dry(), &secret("another", "", "Opaque")).await).is_none());
+    assert!(accepted(own.create(&dry(), &secret("another", "", "Opaque")).await, REFUSAL).is_none());
 }
 
 #[tokio::test]

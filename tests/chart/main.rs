@@ -4,6 +4,7 @@
 //! After a change of values, CRDs or templates: `UPDATE_CHART=1 cargo test --test chart`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it cannot go on with")]
 
+mod admission;
 mod helm;
 mod installation;
 
