@@ -4,5 +4,6 @@
 mod bench;
 mod inputs;
 mod leaks;
+mod picture;
 mod replies;
 mod transcript;
