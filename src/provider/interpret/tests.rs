@@ -1,5 +1,6 @@
 //! What replies mean: the vendors' own, and everything that servers have been seen to answer.
 
+mod documented;
 mod expiry;
 mod explained;
 mod failures;
