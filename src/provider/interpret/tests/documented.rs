@@ -29,9 +29,8 @@ fn each_documented_rule_decides_about_the_reply_that_it_is_for() {
     ];
     let session = Session::new("old", None, &[]);
     for (number, (reply, login, refresh)) in table.into_iter().enumerate() {
-        let class = |operation, session| {
-            interpret(&definition, operation, &reply, session).err().map(|failure| failure.class)
-        };
+        let class =
+            |operation, session| interpret(&definition, operation, &reply, session).err().map(|failure| failure.class);
         assert_eq!(class(Operation::Login, None), login, "login, row {number}");
         assert_eq!(class(Operation::Refresh, Some(session.values())), refresh, "refresh, row {number}");
     }
