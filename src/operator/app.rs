@@ -15,6 +15,7 @@ use super::{
     cluster::Cluster,
     connection::Connection,
     controller::{self, Schedule},
+    discovery::Discovery,
     duels::Duels,
     egress::{Egress, EgressConfig},
     entry::Subject,
@@ -134,6 +135,7 @@ impl Run {
             index: self.index.clone(),
             metrics: metrics.clone(),
             egress: Box::new(egress(args, api_server)?),
+            discovery: Discovery::default(),
             gate: Gate::new(OriginLimits {
                 requests_per_second: args.origin_requests_per_second,
                 concurrency: args.origin_concurrency,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     claim::Claim,
     cluster::Cluster,
+    discovery::Discovery,
     duels::Duels,
     egress::Carrier,
     entry::{Key, Subject},
@@ -38,6 +39,8 @@ pub struct Operator {
     pub metrics: Arc<Metrics>,
     /// The way to the providers.
     pub egress: Box<dyn Carrier>,
+    /// What issuers have told of their token endpoints.
+    pub discovery: Discovery,
     pub gate: Gate,
     pub rejections: Rejections,
     pub unsaved: Unsaved,

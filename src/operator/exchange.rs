@@ -13,10 +13,12 @@ use super::{
     random,
     route::Route,
     unsaved::{Answer as Unsaved, Basis},
+    whereabouts,
 };
 use crate::{
     api::http::{FailureClass, Operation},
     provider::{
+        definition::Definition,
         grant::{Failure, Grant},
         interpret::interpret,
         render::{Once, render},
@@ -66,6 +68,16 @@ pub async fn exchange(
     if operator.stopping.is_cancelled() {
         return Ok(None);
     }
+    // Before the intent: a login that cannot be sent anywhere is not spent.
+    let definition = match whereabouts::locate(operator, route).await {
+        None => return Ok(None),
+        Some(Ok(definition)) => definition,
+        Some(Err(failure)) => {
+            let told = (failure.class, failure.message.clone());
+            whereabouts::not_found(operator, pass, route, call.operation, &failure).await?;
+            return Ok(Some(Asked { operation: call.operation, failure: Some(told), took: Duration::ZERO }));
+        }
+    };
     let _barrier = if call.operation == Operation::Refresh && route.view.definition.refreshes_once() {
         let Some(barrier) = operator.handover.bar() else { return Ok(None) };
         Some(barrier)
@@ -79,7 +91,7 @@ pub async fn exchange(
         return Ok(None);
     }
     let started = Instant::now();
-    let answer = ask(operator, pass, route, call.operation).await;
+    let answer = ask(operator, pass, route, &definition, call.operation).await;
     let took = started.elapsed();
     let failure = match &answer {
         Answer::Granted(_) => None,
@@ -137,8 +149,7 @@ async fn record_intent(
     stored
 }
 
-async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operation) -> Answer {
-    let definition = &route.view.definition;
+async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Definition, operation: Operation) -> Answer {
     let none = Credentials::default();
     let session =
         pass.stored.as_ref().and_then(|stored| stored.session.material.as_ref()).map(|material| material.values());
@@ -160,7 +171,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {
             Ok(grant) => Answer::Granted(grant),
-            Err(failure) => refused(operation, failure, one_time),
+            Err(failure) => refused(operation, operator.discovery.judge(route, failure), one_time),
         },
         Err(unanswered) => {
             let maybe_spent = one_time && unanswered.request_was_sent();
@@ -171,7 +182,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, operation: Operati
                 message: unanswered.to_string(),
                 retry_after: None,
             };
-            refused(operation, failure, maybe_spent)
+            refused(operation, operator.discovery.judge(route, failure), maybe_spent)
         }
     }
 }

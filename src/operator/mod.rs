@@ -40,6 +40,8 @@ pub mod cluster;
 pub mod lease;
 /// The provider that an ApiToken may use.
 pub mod route;
+/// From an issuer to its token endpoint.
+pub mod discovery;
 /// What one pass carries along.
 pub mod pass;
 /// Answers that could not be stored yet.
@@ -60,6 +62,8 @@ pub mod act;
 pub mod project;
 /// What is remembered of a failed attempt.
 pub mod failure_record;
+/// Where a request goes.
+pub mod whereabouts;
 /// One request to a provider.
 pub mod exchange;
 /// What is reported while a pass waits.

@@ -34,6 +34,7 @@ pub enum ProviderDone {
 pub async fn reconcile(operator: &Operator, key: &ProviderKey) -> Result<ProviderDone, ApiError> {
     let Some(entry) = operator.index.provider(key) else {
         operator.metrics.forget_provider(&key.to_string());
+        operator.discovery.forget(key);
         return Ok(ProviderDone::Gone);
     };
     let is_others = key.kind == ProviderKind::ClusterTokenProvider;

@@ -20,6 +20,7 @@ use super::{
     project,
     queue::Ended,
     route::Route,
+    whereabouts,
 };
 use crate::{
     api::{ApiTokenStatus, http::Operation, reasons},
@@ -254,6 +255,8 @@ async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) 
             () = accepted, if tries_new_credentials => {}
         }
     };
+    // What was read is looked at after this, which can take as long as a request.
+    whereabouts::locate(operator, route).await.ok_or(PassError::Stopping)?.ok();
     let admitted = Admitted { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
     // Who held the lock before may have found out that these credentials are refused.
     observe::remember_rejection(operator, pass);

@@ -151,6 +151,13 @@ impl Session {
         self
     }
 
+    /// The session after an attempt that got as far as nobody: what is not known of an earlier request stays so.
+    #[must_use]
+    pub fn not_asked(mut self, operation: Operation, record: FailureRecord) -> Self {
+        self.facts.set_failure(operation, Some(record));
+        self
+    }
+
     /// The session after its provider refused to refresh it: only a login helps.
     #[must_use]
     pub fn ended(mut self) -> Self {

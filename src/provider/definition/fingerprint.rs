@@ -23,6 +23,11 @@ impl Definition {
         let mut hash = Canonical(Context::new(&SHA256));
         hash.text(DOMAIN);
         hash.text(&self.base.to_string());
+        // Where its endpoint is may change, and is not hashed. Definitions without an issuer hash as they always did.
+        if let Some(issuer) = &self.issuer {
+            hash.text("issuer");
+            hash.text(issuer);
+        }
         hash.request(&self.login.request);
         hash.count(parameters.len());
         for (name, value) in parameters {

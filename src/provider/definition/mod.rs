@@ -31,7 +31,11 @@ pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Want
 /// A provider: where it is, how to log in, how to refresh.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
+    /// Where its requests go; the issuer's address while `issuer` is there.
     pub base: BaseUrl,
+    /// As it was written. While it is there the token endpoint is not known, and no request can be made:
+    /// [`located`](super::oauth2::located) puts the endpoint in its place.
+    pub issuer: Option<String>,
     /// What an ApiToken may set.
     pub parameters: Vec<Parameter>,
     /// What an ApiToken's `output.data` is when it says none.

@@ -62,6 +62,7 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
     let login = request.zip(response).map(|(request, response)| Exchange { request, response });
     let definition = base.zip(login).map(|(base, login)| Definition {
         base,
+        issuer: None,
         parameters,
         output,
         credentials,

@@ -97,7 +97,8 @@ pub(super) fn failure(reply: &Reply, class: FailureClass, reason: Option<String>
 
 /// Seconds or an HTTP date (RFC 9110 10.2.3), the latter by the provider's own clock where it shows one. In whole
 /// seconds, rounded up.
-fn retry_after(reply: &Reply) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<f64>() {
         // Negative, or `NaN` and `inf`: words that the parser knows and no server means.

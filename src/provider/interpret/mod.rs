@@ -19,6 +19,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
+pub use self::classify::retry_after;
 pub use self::explain::{DecidedBy, Explanation, SeenExpiry, SeenText, SeenValue, explain};
 use self::{
     expiry::{Times, whole_seconds},

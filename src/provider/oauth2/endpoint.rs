@@ -5,7 +5,7 @@ use url::Url;
 use crate::{
     api::oauth2::OAuth2,
     provider::{
-        definition::{BaseUrl, Scheme},
+        definition::{Assertion, BaseUrl, Body, Definition, FormValue, InvalidUrl, RequestForm, Scheme},
         problem::Problems,
         template::Template,
     },
@@ -13,52 +13,100 @@ use crate::{
 
 /// A token endpoint, taken apart.
 pub(super) struct Endpoint {
-    /// Without a path of its own.
+    /// Without a path of its own; of an issuer all of it.
     pub base: BaseUrl,
     pub path: Template,
     /// A query that the endpoint's URL has (RFC 6749 3.2 lets it).
     pub query: Vec<(String, Template)>,
-    /// As it was written: what assertions are addressed to.
-    pub url: String,
+    /// As it was written: what assertions are addressed to. `None`: the issuer will tell.
+    pub url: Option<String>,
+    /// As it was written.
+    pub issuer: Option<String>,
+}
+
+/// Why a URL is no token endpoint. Never repeats it: people paste secrets into URLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointFault {
+    #[error("is not a URL: write it like https://idp.example.com/oauth2/token")]
+    NotAUrl,
+    #[error("holds a fragment: write it without")]
+    Fragment,
+    #[error(transparent)]
+    Base(#[from] InvalidUrl),
+    #[error("is plain http, which shows credentials to everybody on the way: use https, or set tls.insecureHTTP")]
+    PlainHttp,
 }
 
 pub(super) fn endpoint(problems: &mut Problems, oauth2: &OAuth2, insecure_http: bool) -> Option<Endpoint> {
-    let at = "spec.oauth2.tokenURL";
-    let text = match (&oauth2.token_url, &oauth2.issuer) {
-        (Some(url), None) => url,
-        (None, Some(_)) => {
-            problems.add("spec.oauth2.issuer", "discovery is not supported by this version: write the tokenURL");
-            return None;
-        }
+    let (at, read) = match (&oauth2.token_url, &oauth2.issuer) {
+        (Some(url), None) => ("spec.oauth2.tokenURL", read(url)),
+        (None, Some(issuer)) => ("spec.oauth2.issuer", of_issuer(issuer)),
         _ => {
             problems.add("spec.oauth2", "needs exactly one of tokenURL and issuer");
             return None;
         }
     };
-    let endpoint = read(text).map_err(|fault| problems.add(at, fault)).ok()?;
-    if endpoint.base.origin().scheme == Scheme::Http && !insecure_http {
-        problems.add(
-            at,
-            "is plain http, which shows credentials to everybody on the way: use https, or set tls.insecureHTTP",
-        );
+    let endpoint = read.map_err(|fault| problems.add(at, fault.to_string())).ok()?;
+    if let Err(fault) = check_scheme(&endpoint, insecure_http) {
+        problems.add(at, fault.to_string());
     }
     Some(endpoint)
 }
 
-/// The fault never repeats the text: people paste secrets into URLs.
-fn read(text: &str) -> Result<Endpoint, String> {
-    let url =
-        Url::parse(text).map_err(|_| "is not a URL: write it like https://idp.example.com/oauth2/token".to_owned())?;
+/// A definition that knows its issuer only, with the token endpoint that the issuer names. One that has no issuer stays
+/// as it is.
+///
+/// # Errors
+/// If the URL is no token endpoint.
+pub fn located(definition: &Definition, token_url: &str) -> Result<Definition, EndpointFault> {
+    let mut located = definition.clone();
+    if located.issuer.take().is_none() {
+        return Ok(located);
+    }
+    let endpoint = read(token_url)?;
+    check_scheme(&endpoint, definition.insecure_http)?;
+    aim(&mut located.login.request, &endpoint);
+    if let Some(refresh) = &mut located.refresh {
+        aim(&mut refresh.request, &endpoint);
+    }
+    located.base = endpoint.base;
+    Ok(located)
+}
+
+fn aim(request: &mut RequestForm, endpoint: &Endpoint) {
+    request.path = endpoint.path.clone();
+    request.query.clone_from(&endpoint.query);
+    let Some(Body::Form(fields)) = &mut request.body else { return };
+    for (_, value) in fields {
+        if let FormValue::Assertion(assertion) = value {
+            let Assertion { audience, .. } = &mut **assertion;
+            *audience = audience.take().or_else(|| endpoint.url.clone());
+        }
+    }
+}
+
+fn of_issuer(issuer: &str) -> Result<Endpoint, EndpointFault> {
+    let base = issuer.parse::<BaseUrl>()?;
+    Ok(Endpoint { base, path: literal("/"), query: Vec::new(), url: None, issuer: Some(issuer.to_owned()) })
+}
+
+fn check_scheme(endpoint: &Endpoint, insecure_http: bool) -> Result<(), EndpointFault> {
+    let plain = endpoint.base.origin().scheme == Scheme::Http;
+    if plain && !insecure_http { Err(EndpointFault::PlainHttp) } else { Ok(()) }
+}
+
+fn read(text: &str) -> Result<Endpoint, EndpointFault> {
+    let url = Url::parse(text).map_err(|_| EndpointFault::NotAUrl)?;
     if url.fragment().is_some() {
-        return Err("holds a fragment: write it without".to_owned());
+        return Err(EndpointFault::Fragment);
     }
     let mut whole = url.clone();
     whole.set_query(None);
     whole.set_path("");
-    let base = whole.as_str().parse::<BaseUrl>().map_err(|error| error.to_string())?;
+    let base = whole.as_str().parse::<BaseUrl>()?;
     let path = literal(url.path());
     let query = url.query_pairs().map(|(name, value)| (name.into_owned(), literal(&value))).collect();
-    Ok(Endpoint { base, path, query, url: text.to_owned() })
+    Ok(Endpoint { base, path, query, url: Some(text.to_owned()), issuer: None })
 }
 
 /// A template that stands for this very text.

@@ -3,6 +3,8 @@
 //! What comes out is the form that `http` leads to: there is one engine, and nothing after this knows of grants.
 
 mod endpoint;
+/// What an issuer says of itself.
+pub mod metadata;
 mod keys;
 mod meaning;
 mod request;
@@ -11,6 +13,7 @@ mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
+pub use self::endpoint::{EndpointFault, located};
 use self::request::Asking;
 use super::{
     definition::{CredentialKeys, Definition, Exchange, Expiry, Protocol, RefreshExchange, RequestForm, Response},
@@ -59,6 +62,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
     let renewal = refreshes.then(|| asking.refresh());
     let made = endpoint.zip(response).zip(login).map(|((endpoint, response), request)| Definition {
         base: endpoint.base,
+        issuer: endpoint.issuer,
         parameters: parameters.clone(),
         output,
         credentials: used(&known, [Some(&request), renewal.as_ref().and_then(Option::as_ref)]),

@@ -151,7 +151,7 @@ impl Asking<'_> {
     }
 
     fn signed(&self, assertion: Assertion) -> FormValue {
-        let audience = assertion.audience.clone().or_else(|| self.endpoint.map(|endpoint| endpoint.url.clone()));
+        let audience = assertion.audience.clone().or_else(|| self.endpoint.and_then(|endpoint| endpoint.url.clone()));
         FormValue::Assertion(Box::new(Assertion { audience, ..assertion }))
     }
 

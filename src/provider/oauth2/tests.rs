@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::provider::{
-    definition::{Body, FormValue},
+    definition::{Body, FormValue, InvalidUrl},
     fixtures::spec,
     validate,
 };
@@ -22,7 +22,7 @@ fn refused(yaml: &str) -> String {
 fn shown(definition: &Definition) -> Json {
     let parameters: BTreeMap<_, _> = definition.parameters.iter().map(|it| (it.name.clone(), "value".into())).collect();
     let output = definition.output.iter().map(|(key, template)| (key.clone(), Json::from(template.source())));
-    json!({
+    let mut shown = json!({
         "base": definition.base.to_string(),
         "credentials": { "required": definition.credentials.required, "optional": definition.credentials.optional },
         "expiry": list(&definition.login.response.expiry),
@@ -37,7 +37,11 @@ fn shown(definition: &Definition) -> Json {
             "sessionLimit": refresh.session_limit.map(|limit| limit.as_secs()),
         })),
         "fingerprint": definition.fingerprint(&parameters),
-    })
+    });
+    if let Some(issuer) = &definition.issuer {
+        shown["issuer"] = issuer.as_str().into();
+    }
+    shown
 }
 
 fn list(entries: &[Expiry]) -> Vec<String> {
@@ -103,6 +107,8 @@ fn mistakes_are_named_with_their_place() {
         ("oauth2: { tokenURL: \"https://me:secret@x/\" }", "spec.oauth2.tokenURL: holds a user or password"),
         ("oauth2: { tokenURL: \"https://x/#secret\" }", "spec.oauth2.tokenURL: holds a fragment"),
         ("oauth2: { tokenURL: \"http://x/\" }", "spec.oauth2.tokenURL: is plain http"),
+        ("oauth2: { issuer: \"http://x/\" }", "spec.oauth2.issuer: is plain http"),
+        ("oauth2: { issuer: \"https://x/?secret\" }", "spec.oauth2.issuer: holds a query or a fragment"),
         ("{ url: \"https://x\", oauth2: { TOKEN_URL } }", "spec.url: has no meaning with oauth2"),
         ("oauth2: { TOKEN_URL, clientId: \"${credentials.clientid}\" }", "did you mean `${credentials.clientId}`?"),
         (
@@ -144,10 +150,61 @@ fn mistakes_are_named_with_their_place() {
     }
 }
 
+const SIGNED_BY_ISSUER: &str = "oauth2: { issuer: \"https://idp.example.com/main\", refresh: { use: Auto }, \
+                                clientAuth: { method: PrivateKeyJWT } }";
+
+#[test]
+fn an_endpoint_that_is_told_later_makes_the_definition_that_names_it_at_once() {
+    let url = "https://tokens.example.com:8443/main/token?tenant=a%20b";
+    let later = located(&compiled(SIGNED_BY_ISSUER).unwrap(), url).unwrap();
+    let at_once = SIGNED_BY_ISSUER.replace("issuer: \"https://idp.example.com/main\"", &format!("tokenURL: \"{url}\""));
+    assert_eq!(later, compiled(&at_once).unwrap());
+    assert!(
+        format!("{later:?}").contains("audience: Some(\"https://tokens.example.com:8443/main/token?tenant=a%20b\")")
+    );
+}
+
+#[test]
+fn an_audience_that_is_written_stays_whatever_the_endpoint_is() {
+    let written =
+        SIGNED_BY_ISSUER.replace("PrivateKeyJWT", "PrivateKeyJWT, audience: \"https://idp.example.com/main\"");
+    let later = located(&compiled(&written).unwrap(), "https://tokens.example.com/token").unwrap();
+    assert!(format!("{later:?}").contains("audience: Some(\"https://idp.example.com/main\")"));
+}
+
+#[test]
+fn a_token_endpoint_is_held_to_what_a_token_url_is_held_to() {
+    let definition = compiled(SIGNED_BY_ISSUER).unwrap();
+    let table = [
+        ("http://idp.example.com/token", EndpointFault::PlainHttp),
+        ("https://idp.example.com/token#secret", EndpointFault::Fragment),
+        ("https://me:secret@idp.example.com/token", EndpointFault::Base(InvalidUrl::User)),
+        ("file:///etc/secret", EndpointFault::Base(InvalidUrl::Scheme)),
+        ("/token", EndpointFault::NotAUrl),
+    ];
+    for (url, fault) in table {
+        let found = located(&definition, url).unwrap_err();
+        assert_eq!(found, fault, "{url}");
+        assert!(!found.to_string().contains("secret"), "{found}");
+    }
+    let open = compiled(&format!("{{ tls: {{ insecureHTTP: true }}, {SIGNED_BY_ISSUER} }}")).unwrap();
+    assert_eq!(located(&open, "http://idp.example.com/token").unwrap().base.to_string(), "http://idp.example.com");
+}
+
+#[test]
+fn sessions_are_those_of_the_issuer_wherever_its_endpoint_is() {
+    let fingerprint = |issuer: &str| {
+        let yaml = format!("oauth2: {{ issuer: \"{issuer}\" }}");
+        compiled(&yaml).unwrap().fingerprint(&BTreeMap::new())
+    };
+    let all = ["https://a.example", "https://a.example/", "https://a.example/b", "https://b.example"].map(fingerprint);
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "byte for byte: {all:?}");
+    assert_ne!(all[0], compiled("oauth2: { tokenURL: \"https://a.example/\" }").unwrap().fingerprint(&BTreeMap::new()));
+}
+
 #[test]
 fn what_this_version_cannot_do_yet_is_said() {
     let table = [
-        ("issuer: \"https://idp.example.com\"", "spec.oauth2.issuer: discovery is not supported by this version"),
         ("TOKEN_URL, grant: RefreshToken", "spec.oauth2.grant: RefreshToken is not supported by this version"),
         (
             "TOKEN_URL, clientAuth: { method: TLS }",

@@ -64,7 +64,7 @@ pub enum Unrenderable {
     UserName,
     #[error("{template} {fault}")]
     Key { template: String, fault: UnusableKey },
-    #[error("the token endpoint is not known yet")]
+    #[error("the issuer has not named its token endpoint yet")]
     NoEndpoint,
     #[error("multipart: the boundary cannot be used: try another")]
     Boundary,
@@ -104,6 +104,9 @@ pub fn render(
         Operation::Login => &definition.login.request,
         Operation::Refresh => &definition.refresh.as_ref().ok_or(Unrenderable::NoRefresh)?.request,
     };
+    if definition.issuer.is_some() {
+        return Err(Unrenderable::NoEndpoint);
+    }
     let url = url(definition, form, values)?;
     let mut headers = headers(form, values)?;
     let body = match &form.body {
