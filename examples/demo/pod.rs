@@ -64,7 +64,7 @@ impl Pod {
             let (all, refusals) = match exchange.operation {
                 Operation::Login => (&mut asked.logins, &mut asked.refused_logins),
                 Operation::Refresh => (&mut asked.refreshes, &mut asked.refused_refreshes),
-                Operation::Protected | Operation::Other => continue,
+                Operation::Protected | Operation::Metadata | Operation::Other => continue,
             };
             *all += 1;
             *refusals += refused;

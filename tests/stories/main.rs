@@ -21,6 +21,7 @@ mod credentials;
 mod crowds;
 mod cut_off;
 mod deletion;
+mod discovery;
 mod failover;
 mod faults;
 mod first_token;

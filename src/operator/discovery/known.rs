@@ -11,8 +11,11 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Until then an old answer goes on counting while no new one can be had: a metadata server that is down takes no
 /// token away.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// An issuer that is asked in vain, or in doubt, is asked no more often than this while an old answer counts.
+/// An issuer that is asked in vain is asked no more often than this while an old answer counts: each request may take
+/// its whole timeout, and holds up whoever needs the endpoint.
 const AGAIN: Duration = Duration::from_secs(60);
+/// One that answers is asked no more often than this, however little its endpoint is there.
+const IN_DOUBT: Duration = Duration::from_secs(5);
 /// A failure counts for all who come so soon after it: thousands need not find out one by one.
 const SHARED: Duration = Duration::from_secs(2);
 
@@ -37,9 +40,9 @@ impl Known {
         let recently = |at: Instant, within: Duration| at.elapsed() < within;
         let told = self.told.as_ref().filter(|told| recently(told.at, LONGEST));
         if let Some(told) = told {
-            let asked = self.failed.as_ref().map_or(told.at, |(at, _)| told.at.max(*at));
+            let (asked, pause) = self.failed.as_ref().map_or((told.at, IN_DOUBT), |(at, _)| (*at, AGAIN));
             let good = recently(told.at, FRESH) && !self.doubtful;
-            return (good || asked >= came || recently(asked, AGAIN)).then(|| Ok(told.token_url.clone()));
+            return (good || asked >= came || recently(asked, pause)).then(|| Ok(told.token_url.clone()));
         }
         let failed = self.failed.as_ref().filter(|(at, _)| *at >= came || recently(*at, SHARED));
         failed.map(|(_, failure)| Err(failure.clone()))

@@ -165,7 +165,7 @@ async fn an_endpoint_that_is_not_there_any_more_is_asked_for_again_and_refuses_n
     let (discovery, route) = (Discovery::default(), route());
     let network = Network::scripted([metadata("https://a.example/token"), metadata("https://b.example/token")]);
     assert_eq!(base(&discovery, &network, &route).await.as_deref(), Ok("https://a.example"));
-    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::advance(Duration::from_secs(6)).await;
     let refused = discovery.judge(&route, failed(Some(401), FailureClass::Rejected));
     assert_eq!(refused.class, FailureClass::Rejected);
     assert_eq!(base(&discovery, &network, &route).await.as_deref(), Ok("https://a.example"));

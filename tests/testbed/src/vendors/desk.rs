@@ -133,7 +133,7 @@ impl<V: Vendor> Desk<V> {
         match operation {
             Operation::Login => script.login_latency,
             Operation::Refresh => script.refresh_latency,
-            Operation::Protected | Operation::Other => Duration::ZERO,
+            Operation::Protected | Operation::Metadata | Operation::Other => Duration::ZERO,
         }
     }
 

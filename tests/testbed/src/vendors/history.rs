@@ -21,6 +21,8 @@ pub enum Operation {
     Refresh,
     /// A use of the token.
     Protected,
+    /// What a server says of itself.
+    Metadata,
     /// Revocations, and whatever the vendor has no place for.
     Other,
 }

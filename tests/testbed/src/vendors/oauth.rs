@@ -15,6 +15,7 @@ use super::{
     ledger::Ledger,
     message::{Reply, Request},
     oauth_client::{Presented, Registered},
+    oauth_metadata::{self as metadata, AskedFor, ISSUER_PATH, Published},
     oauth_work as work,
     script::{Rotation, Script, UnrotatedReply},
     vendor::{Counter, Misread, Outcome, Vendor},
@@ -35,6 +36,7 @@ pub struct OAuthQuirks {
     pub scopes: Vec<String>,
     pub rotation: Rotation,
     pub unrotated: UnrotatedReply,
+    pub published: Published,
 }
 
 /// What is asked for.
@@ -47,12 +49,15 @@ pub enum Grant {
 
 /// A request that the server understands.
 pub enum Ask {
-    Token { client: Presented, grant: Grant, scope: Option<String> },
+    Token { path: String, client: Presented, grant: Grant, scope: Option<String> },
     Protected { token: String },
+    Metadata(AskedFor),
 }
 
 /// Where assertions are addressed to, and tokens are asked for.
 pub(super) const TOKEN_PATH: &str = "/oauth2/token";
+/// Where the token endpoint may move to.
+pub const SECOND_TOKEN_PATH: &str = "/oauth2/v2/token";
 const GRANT_JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 impl Default for OAuthQuirks {
@@ -62,6 +67,7 @@ impl Default for OAuthQuirks {
             scopes: Vec::new(),
             rotation: Rotation::ONE_TIME,
             unrotated: UnrotatedReply::Absent,
+            published: Published::default(),
         }
     }
 }
@@ -69,6 +75,16 @@ impl Default for OAuthQuirks {
 impl OAuth {
     pub fn token_url(&self) -> String {
         format!("{}{TOKEN_PATH}", self.base_url())
+    }
+
+    /// What its metadata names as the issuer.
+    pub fn issuer(&self) -> String {
+        format!("{}{ISSUER_PATH}", self.base_url())
+    }
+
+    /// How often its metadata were asked for.
+    pub fn discoveries(&self) -> usize {
+        self.record().of(Operation::Metadata).len()
     }
 
     /// A client with its secret, or a user with a password.
@@ -92,8 +108,11 @@ impl Vendor for OAuthApi {
     }
 
     fn read(request: &Request, inspection: &mut Inspection) -> Result<Ask, Misread> {
+        if let Some(asked) = metadata::read(request, inspection) {
+            return asked;
+        }
         match (request.path.as_str(), &request.method) {
-            (TOKEN_PATH, &Method::POST) => read_grant(request, inspection),
+            (TOKEN_PATH | SECOND_TOKEN_PATH, &Method::POST) => read_grant(request, inspection),
             ("/api/items", &Method::GET) => read_protected(request, inspection),
             (path, method) => {
                 let known = matches!(path, TOKEN_PATH | "/api/items");
@@ -109,6 +128,7 @@ impl Vendor for OAuthApi {
             Ask::Token { grant: Grant::Refresh { .. }, .. } => Operation::Refresh,
             Ask::Token { .. } => Operation::Login,
             Ask::Protected { .. } => Operation::Protected,
+            Ask::Metadata(_) => Operation::Metadata,
         }
     }
 
@@ -117,13 +137,18 @@ impl Vendor for OAuthApi {
             Ask::Token { grant: Grant::Password { username, .. }, .. } => Some(username.clone()),
             Ask::Token { client, .. } => client.id(),
             Ask::Protected { token } => ledger.find(token).map(|token| token.account.clone()),
+            Ask::Metadata(_) => None,
         }
     }
 
     fn act(ask: Ask, counter: &mut Counter<'_, OAuthQuirks>) -> Outcome {
         match ask {
             Ask::Protected { token } => work::protected(&token, counter),
-            Ask::Token { client, grant, scope } => work::token(&client, grant, scope.as_deref(), counter),
+            Ask::Metadata(asked) => metadata::answer(&asked, counter),
+            Ask::Token { path, .. } if path != counter.script.quirks.published.token_path => {
+                Outcome::refused(Self::error(404, "not_found"), "the token endpoint is elsewhere")
+            }
+            Ask::Token { client, grant, scope, .. } => work::token(&client, grant, scope.as_deref(), counter),
         }
     }
 
@@ -157,7 +182,7 @@ fn read_grant(request: &Request, inspection: &mut Inspection) -> Result<Ask, Mis
     for name in fields.keys() {
         inspection.note(format!("field {name} is unknown"));
     }
-    Ok(Ask::Token { client, grant, scope })
+    Ok(Ask::Token { path: request.path.clone(), client, grant, scope })
 }
 
 fn form(request: &Request, inspection: &mut Inspection) -> Option<BTreeMap<String, String>> {

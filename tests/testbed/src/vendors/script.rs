@@ -71,6 +71,7 @@ pub enum On {
     /// Logins and refreshes.
     Both,
     Protected,
+    Metadata,
 }
 
 /// Faults that wait for their request.
@@ -111,6 +112,7 @@ impl On {
             Operation::Login => matches!(self, Self::Login | Self::Both),
             Operation::Refresh => matches!(self, Self::Refresh | Self::Both),
             Operation::Protected => self == Self::Protected,
+            Operation::Metadata => self == Self::Metadata,
             Operation::Other => false,
         }
     }
