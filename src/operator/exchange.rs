@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{
     Operator, act,
     cluster::{ApiError, Urgency},
+    egress::Cause,
     failure_record::{blank_record, record_of},
     pass::Pass,
     random,
@@ -21,7 +22,7 @@ use crate::{
         definition::Definition,
         grant::{Failure, Grant},
         interpret::interpret,
-        render::{Once, render},
+        render::{Once, hinted, render},
         values::{Credentials, Values},
     },
     token::{
@@ -171,7 +172,10 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {
             Ok(grant) => Answer::Granted(grant),
-            Err(failure) => refused(operation, operator.discovery.judge(route, failure), one_time),
+            Err(failure) => {
+                let failure = operator.discovery.judge(route, failure);
+                refused(operation, hinted(failure, false, definition, operation, &values), one_time)
+            }
         },
         Err(unanswered) => {
             let maybe_spent = one_time && unanswered.request_was_sent();
@@ -182,7 +186,9 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
                 message: unanswered.to_string(),
                 retry_after: None,
             };
-            refused(operation, operator.discovery.judge(route, failure), maybe_spent)
+            let closed = unanswered.cause == Cause::Closed;
+            let failure = operator.discovery.judge(route, failure);
+            refused(operation, hinted(failure, closed, definition, operation, &values), maybe_spent)
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::{
 const CLIENT: &str = "reporting";
 /// Form-urlencoded before base64, or a server reads another secret.
 const SECRET: &str = "p%41ss+w:rd &é";
+/// For servers that do not decode; nothing in it looks like a broken escape to those that do.
+const RAW_SECRET: &str = "p%41ss+word";
 const USER: &str = "ops@example.com";
 
 fn server(world: &World) -> OAuth {
@@ -155,4 +157,34 @@ async fn what_the_definition_asks_wrongly_is_told_by_the_field_and_tried_when_th
     world.edit_token("items", json!({ "spec": { "refresh": { "atPercent": 50 } } })).await;
     world.ready("items").await;
     idp.assert_no_protocol_errors();
+}
+
+#[tokio::test]
+async fn a_secret_that_a_server_may_have_read_otherwise_is_refused_with_a_word_on_its_encoding() {
+    let world = World::new().await;
+    world.credentials("login", &[("clientId", CLIENT), ("clientSecret", SECRET)]).await;
+    let raw = || json!({ "clientAuth": { "encoding": "Raw" } });
+    let said = async |name: &str, idp: &OAuth, more: Value, reason: &str| {
+        let provider = provider(&world, idp, name, more).await;
+        world.token(name, &provider, "login").await;
+        let token = world.not_ready(name, reason).await;
+        ready(&token).map(|ready| ready.message.clone()).unwrap_or_default()
+    };
+    let (decodes, takes_it_raw, closes) = (server(&world), server(&world), server(&world));
+    takes_it_raw.script(|script| script.quirks.registered = Registered::RawBasic);
+    let message = said("encoded", &takes_it_raw, json!({}), "CredentialsRejected").await;
+    assert!(message.contains("set oauth2.clientAuth.encoding to Raw"), "{message}");
+    let message = said("raw", &decodes, raw(), "CredentialsRejected").await;
+    assert!(message.contains("oauth2.clientAuth.encoding, or set it to FormURLEncoded"), "{message}");
+    closes.fail_always(On::Login, testbed::vendors::Fault::CloseBeforeAnswer);
+    let message = said("closed", &closes, json!({}), "ProviderUnavailable").await;
+    assert!(message.contains("set oauth2.clientAuth.encoding to Raw"), "{message}");
+    // What the message says is right.
+    let other = OAuth::start(&world.ca).expect("the server");
+    other.add_account(CLIENT, RAW_SECRET);
+    other.script(|script| script.quirks.registered = Registered::RawBasic);
+    world.credentials("raw-login", &[("clientId", CLIENT), ("clientSecret", RAW_SECRET)]).await;
+    let provider = provider(&world, &other, "heeded", raw()).await;
+    world.token("heeded", &provider, "raw-login").await;
+    world.ready("heeded").await;
 }

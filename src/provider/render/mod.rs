@@ -3,8 +3,9 @@
 //! Every value is encoded for the place where it stands, so that none can become another field, header or path. What
 //! cannot be encoded is refused, and no request is sent.
 
-mod body;
 mod encode;
+mod ambiguous;
+mod body;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use http::{HeaderName, Method, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString, zeroize::Zeroizing};
 
+pub use self::ambiguous::hinted;
 use super::{
     assertion::UnusableKey,
     definition::{BasicAuth, Definition, RequestForm, is_dot_segment},

@@ -1,5 +1,6 @@
 //! The form of every place, and that no value ever leaves its own.
 
+mod ambiguous;
 mod properties;
 
 use std::collections::BTreeMap;

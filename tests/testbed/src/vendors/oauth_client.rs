@@ -26,6 +26,8 @@ const LONGEST: i64 = 300;
 pub enum Registered {
     /// HTTP basic authentication, both halves form-urlencoded (RFC 6749, 2.3.1).
     Basic,
+    /// The same by a server that does not decode them.
+    RawBasic,
     /// `client_id` and `client_secret` as form fields.
     Body,
     /// Assertions signed with ES256; the public key as a point on P-256 (RFC 7523).
@@ -36,10 +38,22 @@ pub enum Registered {
 
 /// What a request presents.
 pub enum Presented {
-    Basic { id: String, secret: String },
-    Body { id: String, secret: String },
-    Assertion { jwt: String },
-    IdOnly { id: String },
+    /// `written`: both as they stand in the header.
+    Basic {
+        id: String,
+        secret: String,
+        written: (String, String),
+    },
+    Body {
+        id: String,
+        secret: String,
+    },
+    Assertion {
+        jwt: String,
+    },
+    IdOnly {
+        id: String,
+    },
     Nothing,
 }
 
@@ -79,7 +93,9 @@ impl Presented {
     pub(super) fn admit(&self, counter: &mut Counter<'_, OAuthQuirks>) -> Result<String, &'static str> {
         let lockout = counter.script.lockout_after;
         match (self, &counter.script.quirks.registered) {
-            (Self::Basic { id, secret }, Registered::Basic) | (Self::Body { id, secret }, Registered::Body) => {
+            (Self::Basic { id, secret, .. }, Registered::Basic)
+            | (Self::Basic { written: (id, secret), .. }, Registered::RawBasic)
+            | (Self::Body { id, secret }, Registered::Body) => {
                 counter.accounts.admit(id, secret, lockout).map(|()| id.clone())
             }
             (Self::Assertion { jwt }, Registered::Key(public)) => {
@@ -124,5 +140,6 @@ fn basic(header: &str) -> Option<Presented> {
     let joined = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let joined = String::from_utf8(joined).ok()?;
     let (id, secret) = joined.split_once(':')?;
-    Some(Presented::Basic { id: percent_decode(id, true)?, secret: percent_decode(secret, true)? })
+    let written = (id.to_owned(), secret.to_owned());
+    Some(Presented::Basic { id: percent_decode(id, true)?, secret: percent_decode(secret, true)?, written })
 }
