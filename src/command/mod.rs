@@ -32,6 +32,8 @@ pub mod try_input;
 pub mod try_mask;
 /// Replies that may be shown.
 pub mod try_reply;
+/// What `try` does with an issuer.
+pub mod try_discovery;
 /// What `try` says.
 pub mod try_text;
 /// A definition against the provider itself.

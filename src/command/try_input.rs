@@ -24,7 +24,12 @@ use crate::{
         address::Tenancy,
         tls::{CaBundle, ClientCertificate, TlsMaterial},
     },
-    provider::{definition::Definition, template::Template, validate::compile_output, values::Credentials},
+    provider::{
+        definition::{Definition, Protocol},
+        template::Template,
+        validate::compile_output,
+        values::Credentials,
+    },
     token::output::OutputPlan,
 };
 
@@ -69,6 +74,9 @@ impl Trial {
     /// The path of what reads the reply to an operation.
     #[must_use]
     pub fn response_path(&self, operation: Operation) -> &'static str {
+        if self.definition.protocol == Protocol::OAuth2 {
+            return "spec.oauth2";
+        }
         let own = self.manifest.has("spec.http.refresh.response");
         if operation == Operation::Refresh && own { "spec.http.refresh.response" } else { "spec.http.login.response" }
     }

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     io::Write,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,7 @@ use super::{
     exit::Exit,
     finding,
     try_args::TryArgs,
+    try_discovery,
     try_input::{NoTrial, Trial},
     try_mask::{self, Masks},
     try_reply::{self, Names},
@@ -25,13 +27,14 @@ use crate::{
     api::http::Operation,
     operator::{
         address::AddressPolicy,
-        egress::{Egress, EgressConfig},
+        egress::{Cause, Egress, EgressConfig},
         random,
     },
     provider::{
+        definition::Definition,
         grant::{Failure, Grant},
         interpret::{Reply, explain, interpret},
-        render::{Once, Request, Unrenderable, render},
+        render::{Once, Request, Unrenderable, hinted, render},
         values::{SessionValues, Values},
     },
     token::session::{Circumstances, Session},
@@ -61,7 +64,8 @@ pub fn run(args: &TryArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
         Err(error) => return Ok(Exit::BadInput(error.into())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let mut attempt = Attempt { trial: &trial, egress, out, session: Session::default() };
+    let definition = Arc::clone(&trial.definition);
+    let mut attempt = Attempt { trial: &trial, definition, egress, out, session: Session::default() };
     let exit = runtime.block_on(attempt.all(args.refresh, args.dry_run))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(exit)
@@ -69,6 +73,8 @@ pub fn run(args: &TryArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
 
 struct Attempt<'a, W> {
     trial: &'a Trial,
+    /// With its token endpoint, as soon as an issuer has named it.
+    definition: Arc<Definition>,
     egress: Egress,
     out: &'a mut W,
     session: Session,
@@ -77,6 +83,9 @@ struct Attempt<'a, W> {
 impl<W: Write> Attempt<'_, W> {
     async fn all(&mut self, refresh: bool, dry_run: bool) -> anyhow::Result<Exit> {
         self.write(&try_text::head(self.trial))?;
+        if self.definition.issuer.is_some() && !self.locate(dry_run).await? {
+            return Ok(Exit::Refused);
+        }
         let operations = if refresh { &[Operation::Login, Operation::Refresh][..] } else { &[Operation::Login] };
         for operation in operations {
             if *operation == Operation::Refresh && self.trial.definition.refresh.is_none() {
@@ -94,6 +103,27 @@ impl<W: Write> Attempt<'_, W> {
             self.write(&text)?;
         }
         Ok(Exit::Fine)
+    }
+
+    /// Whether the token endpoint is known.
+    async fn locate(&mut self, dry_run: bool) -> anyhow::Result<bool> {
+        let (text, located) = if dry_run {
+            let (text, definition) = try_discovery::pretend(&self.definition);
+            (text, Ok(definition))
+        } else {
+            try_discovery::discover(self.trial, &self.egress).await
+        };
+        self.write(&text)?;
+        match located {
+            Ok(definition) => {
+                self.definition = definition;
+                Ok(true)
+            }
+            Err(failure) => {
+                self.write(&try_text::failure(self.trial, Operation::Login, &failure))?;
+                Ok(false)
+            }
+        }
     }
 
     /// One operation; whether it went well.
@@ -131,6 +161,7 @@ impl<W: Write> Attempt<'_, W> {
             Err(unanswered) => {
                 let (class, message) = (unanswered.class(), unanswered.to_string());
                 let failure = Failure { class, reason: None, status: None, message, retry_after: None };
+                let failure = self.hinted(operation, failure, unanswered.cause == Cause::Closed);
                 self.write(&try_text::failure(self.trial, operation, &failure))?;
                 Ok(false)
             }
@@ -138,10 +169,11 @@ impl<W: Write> Attempt<'_, W> {
     }
 
     fn read(&mut self, operation: Operation, reply: &Reply, took: Duration) -> anyhow::Result<bool> {
-        let definition = &self.trial.definition;
+        let definition = &self.definition;
         let names = self.names(reply);
         let session = self.values(operation);
         let outcome = interpret(definition, operation, reply, session);
+        let outcome = outcome.map_err(|failure| self.hinted(operation, failure, false));
         let explanation = explain(definition, operation, reply, session, outcome.as_ref().ok());
         let mut text = format!("\n{}", indented(&try_reply::lines(reply, took.as_secs_f64(), &names)));
         text.push_str(&try_text::reading(operation, reply, &explanation, &outcome));
@@ -174,11 +206,17 @@ impl<W: Write> Attempt<'_, W> {
     }
 
     fn render(&self, operation: Operation, once: &Once<'_>) -> Result<Request, Unrenderable> {
+        render(&self.definition, operation, &self.all_values(operation), once)
+    }
+
+    fn hinted(&self, operation: Operation, failure: Failure, closed: bool) -> Failure {
+        hinted(failure, closed, &self.definition, operation, &self.all_values(operation))
+    }
+
+    fn all_values(&self, operation: Operation) -> Values<'_> {
         let trial = self.trial;
         let session = self.values(operation);
-        let values =
-            Values { credentials: &trial.credentials, parameters: &trial.parameters, uid: try_text::UID, session };
-        render(&trial.definition, operation, &values, once)
+        Values { credentials: &trial.credentials, parameters: &trial.parameters, uid: try_text::UID, session }
     }
 
     /// The same request, with marks in place of secrets.
@@ -193,7 +231,8 @@ impl<W: Write> Attempt<'_, W> {
             uid: try_text::UID,
             session: (operation == Operation::Refresh).then(|| session.values()),
         };
-        Ok(try_mask::lines(&render(&trial.definition, operation, &values, &once)?, &masks))
+        let lines = try_mask::lines(&render(&self.definition, operation, &values, &once)?, &masks);
+        Ok(lines.iter().map(|line| try_discovery::worded(line)).collect())
     }
 
     fn values(&self, operation: Operation) -> Option<SessionValues<'_>> {

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     api::http::{FailureClass, Operation, Reuse},
     provider::{
+        definition::Protocol,
         grant::{Failure, Grant},
         interpret::{DecidedBy, Explanation, Reply, SeenExpiry, SeenText, SeenValue},
         values::SessionValues,
@@ -32,7 +33,10 @@ const SPREAD: u32 = 64;
 pub fn head(trial: &Trial) -> String {
     let mut out = format!("{}\n", trial.manifest);
     let preset = trial.preset.as_ref().map(|preset| format!(", preset {preset}")).unwrap_or_default();
-    line(&mut out, "url", &format!("{}{preset}", trial.definition.base));
+    match &trial.definition.issuer {
+        Some(issuer) => line(&mut out, "issuer", issuer),
+        None => line(&mut out, "url", &format!("{}{preset}", trial.definition.base)),
+    }
     let keys = &trial.definition.credentials;
     let known = keys.required.iter().chain(&keys.optional);
     let lengths = known.filter_map(|key| {
@@ -127,9 +131,11 @@ fn entries(out: &mut String, name: &str, entries: &[SeenExpiry], reply: &Reply) 
 pub fn hints(trial: &Trial, operation: Operation, reply: &Reply, explanation: &Explanation, names: &Names) -> String {
     let mut out = String::new();
     let request = format!("spec.http.{}", verb(operation));
+    let of_oauth2 = trial.definition.protocol == Protocol::OAuth2;
     let lacks = explanation.values.iter().find(|value| !value.is_good(operation));
     let path = match explanation.decided_by {
         DecidedBy::Rule(index) => Some(format!("spec.http.errors[{index}]")),
+        DecidedBy::Status if of_oauth2 => matches!(reply.status, 404 | 405).then(|| "spec.oauth2".to_owned()),
         DecidedBy::Status if reply.status == 404 => Some(format!("{request}.path")),
         DecidedBy::Status if reply.status == 405 => Some(format!("{request}.method")),
         DecidedBy::Status => None,
@@ -164,6 +170,8 @@ impl SeenValue {
 
     fn path(&self, response: &str) -> String {
         match self.name.as_str() {
+            // The places of OAuth 2.0's own members are not written anywhere.
+            "accessToken" | "refreshToken" if response == "spec.oauth2" => response.to_owned(),
             name @ ("accessToken" | "refreshToken") => format!("{response}.{name}"),
             name => format!("{response}.outputs.{name}"),
         }

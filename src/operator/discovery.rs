@@ -147,26 +147,20 @@ async fn ask(
     Err(unanswered(refused.as_ref()))
 }
 
-/// A request for metadata.
-#[must_use]
-pub fn request(place: &str) -> Request {
+fn request(place: &str) -> Request {
     let headers = vec![(header::ACCEPT, "application/json".into())];
     Request { method: Method::GET, url: place.into(), headers, body: None }
 }
 
 /// What a good reply tells; a URL that is no token endpoint tells nothing.
-///
-/// # Errors
-/// Transient, with what to correct.
-pub fn read(issuer: &str, definition: &Definition, reply: &Reply) -> Result<String, Failure> {
+fn read(issuer: &str, definition: &Definition, reply: &Reply) -> Result<String, Failure> {
     let told = Metadata::read(reply.body.expose_secret()).and_then(|metadata| metadata.token_endpoint(issuer));
     let told = told.and_then(|url| oauth2::located(definition, &url).map(|_| url).map_err(Into::into));
     told.map_err(|fault| unusable(Some(reply.status), &fault))
 }
 
 /// No place has metadata.
-#[must_use]
-pub fn unanswered(refused: Option<&Reply>) -> Failure {
+fn unanswered(refused: Option<&Reply>) -> Failure {
     let status = refused.map(|reply| reply.status);
     let answered = status.map(|status| format!(" with HTTP {status}")).unwrap_or_default();
     let message = format!(

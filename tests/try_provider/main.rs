@@ -5,5 +5,6 @@ mod bench;
 mod inputs;
 mod leaks;
 mod picture;
+mod oauth2;
 mod replies;
 mod transcript;
