@@ -4,7 +4,7 @@
 mod bench;
 mod inputs;
 mod leaks;
-mod picture;
 mod oauth2;
+mod picture;
 mod replies;
 mod transcript;

@@ -1,4 +1,4 @@
-//! A certificate authority for tests: good server certificates, and some that are bad on purpose.
+//! A certificate authority for tests: good certificates of servers and clients, and some that are bad on purpose.
 //!
 //! Keys live in memory only. Nothing here is fit for anything but loopback.
 
@@ -13,7 +13,11 @@ use rustls_pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
     pem::{self, PemObject},
 };
-use tokio_rustls::rustls::{self, ServerConfig, crypto::aws_lc_rs};
+use tokio_rustls::rustls::{
+    self, RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{VerifierBuilderError, WebPkiClientVerifier},
+};
 
 /// Why a certificate could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,8 @@ pub enum CaError {
     Certificate(#[from] rcgen::Error),
     #[error("test CA: the certificate was made, but the TLS server refuses it")]
     Tls(#[from] rustls::Error),
+    #[error("test CA: this authority cannot judge clients")]
+    Verifier(#[from] VerifierBuilderError),
     #[error("test CA: this is no certificate with its key in PEM (PKCS #8)")]
     Pem(#[from] pem::Error),
 }
@@ -31,7 +37,7 @@ pub struct TestCa {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// A certificate and its key, as a server presents them.
+/// A certificate and its key, as a server or a client presents them.
 pub struct ServerCertificate {
     chain: Vec<CertificateDer<'static>>,
     key: PrivatePkcs8KeyDer<'static>,
@@ -76,6 +82,27 @@ impl TestCa {
     /// A certificate that is good, but for another host than the one that presents it.
     pub fn issue_for_another_host(&self) -> Result<ServerCertificate, CaError> {
         self.sign(Self::params(&["another-host.example"])?)
+    }
+
+    /// A good certificate for a client of this name.
+    pub fn issue_client(&self, name: &str) -> Result<ServerCertificate, CaError> {
+        self.sign(Self::client_params(name)?)
+    }
+
+    /// A client's certificate whose last day is long past.
+    pub fn issue_expired_client(&self, name: &str) -> Result<ServerCertificate, CaError> {
+        let mut params = Self::client_params(name)?;
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 2);
+        self.sign(params)
+    }
+
+    fn client_params(name: &str) -> Result<CertificateParams, CaError> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        Ok(params)
     }
 
     fn params(names: &[&str]) -> Result<CertificateParams, CaError> {
@@ -123,6 +150,24 @@ impl ServerCertificate {
             .with_no_client_auth()
             .with_single_cert(self.chain.clone(), PrivateKeyDer::Pkcs8(self.key.clone_key()))?;
         Ok(Arc::new(config))
+    }
+
+    /// The same of a server that admits nobody without a certificate of `clients`.
+    pub fn server_config_admitting(&self, clients: &TestCa) -> Result<Arc<ServerConfig>, CaError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.issuer.der().clone())?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build()?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(self.chain.clone(), PrivateKeyDer::Pkcs8(self.key.clone_key()))?;
+        Ok(Arc::new(config))
+    }
+
+    /// The own certificate as it is presented.
+    pub fn der(&self) -> &[u8] {
+        &self.chain[0]
     }
 }
 

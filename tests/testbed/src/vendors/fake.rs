@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio_rustls::rustls::ServerConfig;
+
 use super::{
     accounts::{Account, Accounts},
     desk::{Books, Desk},
@@ -53,6 +55,30 @@ impl<V: Vendor> Fake<V> {
         let desk = Arc::new(Desk::new());
         let server = Server::start(address, Some(certificate.server_config()?), Arc::clone(&desk))?;
         Ok(Self { desk, scheme: "https", address: server.address(), server: Mutex::new(server) })
+    }
+
+    /// HTTPS for clients with a certificate of `clients`, and for nobody else.
+    pub fn start_admitting(ca: &TestCa, clients: &TestCa) -> Result<Self, StartError> {
+        let fake = Self::start(ca)?;
+        fake.admit(ca, clients)?;
+        Ok(fake)
+    }
+
+    /// Admits the clients of another authority from now on, and closes all connections.
+    pub fn admit(&self, ca: &TestCa, clients: &TestCa) -> Result<(), StartError> {
+        self.greet(ca.issue(&[V::HOST])?.server_config_admitting(clients)?)
+    }
+
+    /// Presents a certificate of another authority from now on, and closes all connections.
+    pub fn rotate(&self, ca: &TestCa) -> Result<(), StartError> {
+        self.greet(ca.issue(&[V::HOST])?.server_config()?)
+    }
+
+    fn greet(&self, config: Arc<ServerConfig>) -> Result<(), StartError> {
+        let mut server = self.server();
+        server.stop();
+        server.set_tls(config);
+        Ok(server.restart()?)
     }
 
     /// Plain HTTP.

@@ -18,6 +18,8 @@ pub struct Request {
     pub body: Bytes,
     /// The number of the connection, from 1.
     pub connection: u64,
+    /// What the client has shown in the handshake (DER).
+    pub client_certificate: Option<Bytes>,
 }
 
 /// An ordinary reply.

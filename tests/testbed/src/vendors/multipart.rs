@@ -53,7 +53,15 @@ mod tests {
     fn form(content_type: &'static str, body: &'static str) -> Result<Vec<(String, String)>, String> {
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         let body = bytes::Bytes::from_static(body.as_bytes());
-        read(&Request { method: Method::POST, path: "/".to_owned(), query: None, headers, body, connection: 1 })
+        read(&Request {
+            method: Method::POST,
+            path: "/".to_owned(),
+            query: None,
+            headers,
+            body,
+            connection: 1,
+            client_certificate: None,
+        })
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -32,6 +33,8 @@ pub enum Registered {
     Body,
     /// Assertions signed with ES256; the public key as a point on P-256 (RFC 7523).
     Key(Vec<u8>),
+    /// The certificate that a client shows, as DER, and its id (RFC 8705).
+    Certificate(Vec<u8>),
     /// Public clients: an id and nothing else.
     Public,
 }
@@ -53,6 +56,7 @@ pub enum Presented {
     },
     IdOnly {
         id: String,
+        certificate: Option<Bytes>,
     },
     Nothing,
 }
@@ -75,7 +79,7 @@ impl Presented {
             (Some(header), None, None, None) => basic(header).or_else(|| inspection.give_up("a broken Basic header")),
             (None, Some(id), Some(secret), None) => Some(Self::Body { id, secret }),
             (None, None, None, Some(jwt)) => Some(Self::Assertion { jwt }),
-            (None, Some(id), None, None) => Some(Self::IdOnly { id }),
+            (None, Some(id), None, None) => Some(Self::IdOnly { id, certificate: request.client_certificate.clone() }),
             (None, None, None, None) => Some(Self::Nothing),
             _ => inspection.give_up("a client authenticates in more than one way at once"),
         }
@@ -83,7 +87,7 @@ impl Presented {
 
     pub(super) fn id(&self) -> Option<String> {
         match self {
-            Self::Basic { id, .. } | Self::Body { id, .. } | Self::IdOnly { id } => Some(id.clone()),
+            Self::Basic { id, .. } | Self::Body { id, .. } | Self::IdOnly { id, .. } => Some(id.clone()),
             Self::Assertion { jwt } => Some(claims(jwt)?["sub"].as_str()?.to_owned()),
             Self::Nothing => None,
         }
@@ -102,7 +106,13 @@ impl Presented {
                 let id = verified(jwt, public, counter.now)?;
                 counter.accounts.get(&id).map(|_| id).ok_or("no such client")
             }
-            (Self::IdOnly { id }, Registered::Public) => {
+            (Self::IdOnly { id, certificate: Some(shown) }, Registered::Certificate(registered)) => {
+                if shown != registered {
+                    return Err("the certificate is another's");
+                }
+                counter.accounts.get(id).map(|_| id.clone()).ok_or("no such client")
+            }
+            (Self::IdOnly { id, .. }, Registered::Public) => {
                 counter.accounts.get(id).map(|_| id.clone()).ok_or("no such client")
             }
             _ => Err("the client authenticates in another way than it is registered with"),

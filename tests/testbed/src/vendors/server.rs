@@ -9,7 +9,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -42,6 +42,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// A server on a port of its own, served until stopped or dropped.
 pub(crate) struct Server {
     listener: Listener,
+    tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
     handshakes_failed: Arc<AtomicU64>,
 }
 
@@ -53,21 +54,31 @@ impl Server {
         handler: Arc<impl Handler>,
     ) -> io::Result<Self> {
         let handshakes_failed = Arc::new(AtomicU64::new(0));
-        let acceptor = tls.map(TlsAcceptor::from);
-        let failed = Arc::clone(&handshakes_failed);
+        let tls = Arc::new(Mutex::new(tls));
+        let (failed, current) = (Arc::clone(&handshakes_failed), Arc::clone(&tls));
         let on_connection: OnConnection = Arc::new(move |stream, number| {
-            let (acceptor, handler, failed) = (acceptor.clone(), Arc::clone(&handler), Arc::clone(&failed));
+            let config = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (handler, failed) = (Arc::clone(&handler), Arc::clone(&failed));
             Box::pin(async move {
-                match acceptor {
-                    None => serve(stream, number, handler).await,
-                    Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => serve(stream, number, handler).await,
-                        Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
-                    },
+                let Some(config) = config else {
+                    return serve(stream, Peer { number, certificate: None }, handler).await;
+                };
+                match TlsAcceptor::from(config).accept(stream).await {
+                    Ok(stream) => {
+                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                        let certificate = shown.map(|shown| Bytes::copy_from_slice(shown));
+                        serve(stream, Peer { number, certificate }, handler).await;
+                    }
+                    Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
                 }
             })
         });
-        Ok(Self { listener: Listener::start_on(address, on_connection)?, handshakes_failed })
+        Ok(Self { listener: Listener::start_on(address, on_connection)?, tls, handshakes_failed })
+    }
+
+    /// Greets in another way from now on. Connections that are open stay.
+    pub(crate) fn set_tls(&self, config: Arc<ServerConfig>) {
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -92,16 +103,24 @@ impl Server {
     }
 }
 
-async fn serve<S, H>(stream: S, number: u64, handler: Arc<H>)
+/// Who is at the other end of a connection.
+struct Peer {
+    /// Of the connection, from 1.
+    number: u64,
+    certificate: Option<Bytes>,
+}
+
+async fn serve<S, H>(stream: S, peer: Peer, handler: Arc<H>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let (take_over, mut taken_over) = mpsc::channel::<Raw>(1);
+    let peer = Arc::new(peer);
     let service = service_fn(move |request| {
-        let (handler, take_over) = (Arc::clone(&handler), take_over.clone());
+        let (handler, take_over, peer) = (Arc::clone(&handler), take_over.clone(), Arc::clone(&peer));
         async move {
-            let delivery = match collect(request, number).await {
+            let delivery = match collect(request, &peer).await {
                 Ok(request) => handler.handle(request).await,
                 Err(reply) => Delivery::Reply(reply),
             };
@@ -124,7 +143,7 @@ where
     let _ = write_raw(connection.into_parts().io.into_inner(), raw).await;
 }
 
-async fn collect(request: http::Request<Incoming>, connection: u64) -> Result<Request, Reply> {
+async fn collect(request: http::Request<Incoming>, peer: &Peer) -> Result<Request, Reply> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_LIMIT)
         .collect()
@@ -137,7 +156,8 @@ async fn collect(request: http::Request<Incoming>, connection: u64) -> Result<Re
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body,
-        connection,
+        connection: peer.number,
+        client_certificate: peer.certificate.clone(),
     })
 }
 
