@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{
     TokenProviderSpec,
-    oauth2::{ClientAuthMethod, GrantType, OAuth2},
+    oauth2::{GrantType, OAuth2},
     provider::Limits,
 };
 
@@ -93,10 +93,8 @@ fn on_limits(preset: Option<&Limits>, spec: Option<&Limits>) -> Limits {
 
 /// What the schema has already and the operator cannot do yet.
 fn supported(form: &OAuth2) -> Result<(), Invalid> {
-    let by_certificate = form.client_auth.as_ref().and_then(|auth| auth.method) == Some(ClientAuthMethod::Tls);
     let (path, what) = match form.grant {
         Some(GrantType::RefreshToken) => ("spec.oauth2.grant", "RefreshToken"),
-        _ if by_certificate => ("spec.oauth2.clientAuth.method", "TLS"),
         _ => return Ok(()),
     };
     let message = format!("{what} is not supported by this version");

@@ -207,7 +207,7 @@ async fn the_oauth2_form_is_accepted_for_each_grant() {
             refresh: { use: Never }
           parameters: [ { name: subject, required: true } ]
         "#,
-        "spec: { oauth2: { tokenURL: 'https://idp.example.com/t', grant: RefreshToken, clientAuth: { method: TLS } } }",
+        "spec: { oauth2: { tokenURL: 'https://idp.example.com/t', grant: RefreshToken, clientAuth: { method: TLS } }, tls: { clientCertificateRef: { name: client } } }",
     ])
     .await;
 }

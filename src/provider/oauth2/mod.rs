@@ -41,6 +41,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         problems.add("spec.url", "has no meaning with oauth2, which has tokenURL");
     }
     meaning::check(&mut problems, oauth2);
+    meaning::check_certificate(&mut problems, oauth2, spec.tls.as_ref());
     let insecure_http = spec.tls.as_ref().and_then(|tls| tls.insecure_http) == Some(true);
     let endpoint = endpoint::endpoint(&mut problems, oauth2, insecure_http);
     let parameters = spec.parameters.clone().unwrap_or_default();
