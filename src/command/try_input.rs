@@ -292,5 +292,10 @@ fn tls(spec: &TokenProviderSpec, directory: Option<&Path>) -> anyhow::Result<Tls
         }
         _ => None,
     };
-    Ok(TlsMaterial { ca_bundle: bundle, client_certificate, insecure_http: of_spec.insecure_http == Some(true) })
+    Ok(TlsMaterial {
+        ca_bundle: bundle,
+        client_certificate,
+        insecure_http: of_spec.insecure_http == Some(true),
+        unread: false,
+    })
 }

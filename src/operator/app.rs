@@ -147,6 +147,7 @@ impl Run {
             fingerprint_key,
             presets: args.presets.clone(),
             cluster_providers: args.cluster_providers,
+            own_namespace: own_namespace.clone(),
             clock: Box::new(k8s_openapi::jiff::Timestamp::now),
             wake,
             stopping: self.stopping.clone(),

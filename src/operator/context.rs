@@ -49,6 +49,8 @@ pub struct Operator {
     pub fingerprint_key: FingerprintKey,
     pub presets: AllowedPresets,
     pub cluster_providers: ClusterProviders,
+    /// Where what ClusterTokenProviders refer to lies.
+    pub own_namespace: String,
     /// The time of day.
     pub clock: Clock,
     /// Subjects that somebody else's pass has made due.

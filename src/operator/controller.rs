@@ -22,6 +22,7 @@ use super::{
     reconcile::{self, Done},
     report,
     server::Health,
+    tls_reading,
     watch::Progress,
 };
 
@@ -87,6 +88,7 @@ pub async fn run(
         return;
     }
     remember(&operator);
+    tls_reading::read_all(&operator).await;
     wake_all(&operator, &schedule);
     tracing::info!(tokens = operator.index.tokens(), "watching");
     let mut instruments = Instruments::default();
@@ -277,12 +279,14 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
             let result = AssertUnwindSafe(provider_pass::reconcile(&operator, key)).catch_unwind().await;
             result.map(|result| match result {
                 Ok(ProviderDone::Gone) => Ended::Gone,
-                Ok(ProviderDone::Unchanged) => Ended::Until(None),
+                Ok(ProviderDone::Unchanged) => Ended::Until(tls_reading::look_again(&operator, key)),
                 Ok(ProviderDone::Reported) => {
                     tracing::info!(provider = %key, "reported on the provider");
-                    Ended::Until(None)
+                    Ended::Until(tls_reading::look_again(&operator, key))
                 }
-                Err(error) if error.is_conflict() || error.is_not_found() => Ended::Until(None),
+                Err(error) if error.is_conflict() || error.is_not_found() => {
+                    Ended::Until(tls_reading::look_again(&operator, key))
+                }
                 Err(error) => {
                     tracing::warn!(provider = %key, %error, "cannot report on the provider");
                     Ended::Failed

@@ -9,10 +9,7 @@ use k8s_openapi::{
 };
 use kube::core::PartialObjectMeta;
 
-use super::{
-    reported::Reported,
-    tls::{CaBundle, TlsMaterial},
-};
+use super::{reported::Reported, tls::TlsMaterial, tls_reference::TlsReferences};
 use crate::{
     api::{
         ApiToken, ApiTokenSpec, ProviderKind, ProviderStatus, TokenProviderSpec,
@@ -20,7 +17,6 @@ use crate::{
             EXPIRES_AT, FIELD_MANAGER, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL,
             ROLE_OUTPUT, ROLE_SESSION, session_secret,
         },
-        provider::Tls,
     },
     provider::{definition::Definition, validate},
     token::{
@@ -74,7 +70,10 @@ pub struct ProviderEntry {
     pub generation: i64,
     pub generation_seen_at: Timestamp,
     pub compiled: Result<Arc<Definition>, Arc<validate::Invalid>>,
+    /// As far as it was read: see [`TlsMaterial::unread`].
     pub tls: Result<Arc<TlsMaterial>, Arc<str>>,
+    /// What its TLS refers to; shared by all that know this generation.
+    pub references: Arc<TlsReferences>,
     pub allowed: Option<LabelSelector>,
     pub status: ProviderStatus,
 }
@@ -207,36 +206,19 @@ impl ProviderEntry {
         status: Option<ProviderStatus>,
         now: Timestamp,
     ) -> Self {
+        let (references, tls) = TlsReferences::of(spec.tls.as_ref());
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             version: version(metadata),
             generation: metadata.generation.unwrap_or_default(),
             generation_seen_at: now,
             compiled: validate::compile(spec).map(Arc::new).map_err(Arc::new),
-            tls: tls_material(spec.tls.as_ref()).map(Arc::new).map_err(Arc::from),
+            tls,
+            references: Arc::new(references),
             allowed,
             status: status.unwrap_or_default(),
         }
     }
-}
-
-/// The TLS that a provider asks for, as far as its own object says it.
-fn tls_material(tls: Option<&Tls>) -> Result<TlsMaterial, String> {
-    let Some(tls) = tls else { return Ok(TlsMaterial::default()) };
-    if tls.ca_bundle_ref.is_some() {
-        return Err(
-            "spec.tls.caBundleRef: not supported by this version; put the PEM text into spec.tls.caBundle".to_owned()
-        );
-    }
-    if tls.client_certificate_ref.is_some() {
-        return Err("spec.tls.clientCertificateRef: not supported by this version".to_owned());
-    }
-    let bundle = tls.ca_bundle.as_deref().map(|text| CaBundle::parse(text, "spec.tls.caBundle")).transpose();
-    Ok(TlsMaterial {
-        ca_bundle: bundle.map_err(|error| error.to_string())?,
-        client_certificate: None,
-        insecure_http: tls.insecure_http.unwrap_or_default(),
-    })
 }
 
 impl SecretEntry {

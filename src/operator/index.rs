@@ -6,6 +6,7 @@
 mod inventory;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -224,6 +225,8 @@ impl Index {
             if same {
                 entry.generation_seen_at = old.generation_seen_at;
                 entry.compiled.clone_from(&old.compiled);
+                entry.tls.clone_from(&old.tls);
+                entry.references.clone_from(&old.references);
             }
             same
         });

@@ -12,6 +12,8 @@ pub mod metrics;
 pub mod address;
 /// Whom a provider's connections trust.
 pub mod tls;
+/// The objects that a provider's TLS refers to.
+pub mod tls_reference;
 /// The one place that sends to providers.
 pub mod egress;
 /// Who may send next.
@@ -52,6 +54,8 @@ pub mod duels;
 pub mod events;
 /// What all passes share.
 pub mod context;
+/// What a provider's TLS refers to, read.
+pub mod tls_reading;
 /// Reads.
 pub mod observe;
 /// Why a pass did not come to its end.

@@ -7,9 +7,11 @@ use k8s_openapi::{
 
 use super::{
     Operator, act,
-    cluster::ApiError,
+    cluster::{ApiError, Urgency},
     entry::{ProviderEntry, ProviderKey},
     settings::ClusterProviders,
+    tls::ClientCertificate,
+    tls_reading,
 };
 use crate::{
     api::{ProviderKind, ProviderStatus, reasons, status::READY},
@@ -30,8 +32,9 @@ pub enum ProviderDone {
 /// Reports on one provider.
 ///
 /// # Errors
-/// When the status cannot be written.
+/// When what it refers to cannot be read, or the status cannot be written.
 pub async fn reconcile(operator: &Operator, key: &ProviderKey) -> Result<ProviderDone, ApiError> {
+    tls_reading::read(operator, key, Urgency::Report).await?;
     let Some(entry) = operator.index.provider(key) else {
         operator.metrics.forget_provider(&key.to_string());
         operator.discovery.forget(key);
@@ -58,10 +61,19 @@ fn status(entry: &ProviderEntry, now: Timestamp) -> ProviderStatus {
         type_: READY.to_owned(),
         status: value.to_owned(),
         reason: reason.to_owned(),
-        message: problem.unwrap_or_else(|| "the definition can be used".to_owned()),
+        message: problem.unwrap_or_else(|| usable(entry)),
         observed_generation: Some(entry.generation),
         last_transition_time: old
             .map_or_else(|| Time(schedule::whole_seconds(now)), |old| old.last_transition_time.clone()),
     };
     ProviderStatus { observed_generation: Some(entry.generation), conditions: vec![condition] }
+}
+
+/// Whoever renews client certificates by hand sees here until when.
+fn usable(entry: &ProviderEntry) -> String {
+    let certificate = entry.tls.as_ref().ok().and_then(|tls| tls.client_certificate.as_ref());
+    match certificate.and_then(ClientCertificate::not_after) {
+        Some(at) => format!("the definition can be used; its client certificate expires at {at}"),
+        None => "the definition can be used".to_owned(),
+    }
 }

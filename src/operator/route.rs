@@ -68,10 +68,18 @@ pub fn resolve(
 pub fn spec_mark(index: &Index, key: &Key, token: &TokenEntry) -> SpecMark {
     match index.provider(&token.provider(key)) {
         Some(provider) => SpecMark {
-            mark: format!("{}/{}/{}", token.generation, provider.uid, provider.generation),
+            mark: format!("{}/{}/{}{}", token.generation, provider.uid, provider.generation, tls_mark(&provider)),
             seen_at: token.generation_seen_at.max(provider.generation_seen_at),
         },
         None => SpecMark { mark: token.generation.to_string(), seen_at: token.generation_seen_at },
+    }
+}
+
+/// What its TLS refers to is part of what the provider says, though no generation tells of a change.
+fn tls_mark(provider: &ProviderEntry) -> String {
+    match &provider.tls {
+        Ok(tls) if !provider.references.all.is_empty() => format!("/{}", tls.mark()),
+        _ => String::new(),
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Parses PEM that users wrote, and says clearly what is wrong with it. Reads no Secret and opens no connection.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
 use rustls::{
-    RootCertStore,
+    CertificateError, RootCertStore,
     crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem, pem::PemObject},
+    server::WebPkiClientVerifier,
     sign::CertifiedKey,
 };
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
@@ -21,6 +23,8 @@ pub struct TlsMaterial {
     pub client_certificate: Option<ClientCertificate>,
     /// `insecureHTTP`: a URL with plain `http` may be called.
     pub insecure_http: bool,
+    /// What it refers to was not read yet: nothing may be sent with it.
+    pub unread: bool,
 }
 
 /// Authorities, at least one.
@@ -35,6 +39,7 @@ pub struct CaBundle {
 pub struct ClientCertificate {
     presented: reqwest::Identity,
     identity: Identity,
+    not_after: Option<Timestamp>,
 }
 
 /// Equal exactly when the PEM texts are: what a cache of clients goes by, so that a rotated bundle means a new client.
@@ -62,12 +67,23 @@ pub enum TlsMaterialError {
 
 /// The system bundles of distributions hold about 150.
 const MAX_CERTIFICATES: usize = 1000;
+/// Later than any time that a certificate can state (RFC 5280 4.1.2.5: the year 9999).
+const AFTER_ALL: Duration = Duration::from_secs(300_000_000_000);
 
 impl TlsMaterial {
     /// What of this decides which connections may be shared.
     pub(super) fn identities(&self) -> (Option<Identity>, Option<Identity>) {
         let ca = self.ca_bundle.as_ref().map(|bundle| bundle.identity);
         (ca, self.client_certificate.as_ref().map(|certificate| certificate.identity))
+    }
+
+    /// Names this material, and is another for other material. Says nothing of it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let (authorities, presented) = self.identities();
+        let both = [authorities, presented].map(|part| part.map_or_else(Vec::new, |identity| identity.0.to_vec()));
+        let mark = Identity::of(&both.each_ref().map(Vec::as_slice));
+        mark.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -96,11 +112,18 @@ impl CaBundle {
 impl ClientCertificate {
     /// Reads a chain (the client's own certificate first) and its key. `place` names the Secret in errors.
     pub fn parse(chain: &str, key: &SecretString, place: &str) -> Result<Self, TlsMaterialError> {
-        certified_key(chain, key, place)?;
+        let certified = certified_key(chain, key, place)?;
         let both = Zeroizing::new([chain, "\n", key.expose_secret()].concat());
         let presented = reqwest::Identity::from_pem(both.as_bytes())
             .map_err(|_| TlsMaterialError::NoKey { place: place.to_owned() })?;
-        Ok(Self { presented, identity: Identity::of(&[chain.as_bytes(), key.expose_secret().as_bytes()]) })
+        let identity = Identity::of(&[chain.as_bytes(), key.expose_secret().as_bytes()]);
+        Ok(Self { presented, identity, not_after: certified.end_entity_cert().ok().and_then(not_after) })
+    }
+
+    /// When the client's own certificate expires; `None` where that cannot be told.
+    #[must_use]
+    pub const fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
     }
 
     pub(super) fn presented(&self) -> reqwest::Identity {
@@ -115,6 +138,19 @@ pub(super) fn certified_key(chain: &str, key: &SecretString, place: &str) -> Res
         .map_err(|_| TlsMaterialError::NoKey { place: place.to_owned() })?;
     CertifiedKey::from_der(certificates, key, &Arc::new(default_provider()))
         .map_err(|source| TlsMaterialError::Mismatch { place: place.to_owned(), source })
+}
+
+/// The end of a certificate's validity, from the one who judges it: looked at from after all time, it has expired.
+fn not_after(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone().into_owned()).ok()?;
+    let judge = WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into()).build().ok()?;
+    match judge.verify_client_cert(certificate, &[], UnixTime::since_unix_epoch(AFTER_ALL)) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
+        }
+        _ => None,
+    }
 }
 
 fn certificates(text: &str, place: &str) -> Result<Vec<CertificateDer<'static>>, TlsMaterialError> {
@@ -151,6 +187,7 @@ impl fmt::Debug for TlsMaterial {
             .field("ca_bundle", &self.ca_bundle.as_ref().map(|bundle| bundle.certificates.len()))
             .field("client_certificate", &self.client_certificate.is_some())
             .field("insecure_http", &self.insecure_http)
+            .field("unread", &self.unread)
             .finish()
     }
 }

@@ -148,6 +148,7 @@ async fn put_together(
         fingerprint_key: FingerprintKey::new(&[7; 32]),
         presets: AllowedPresets::All,
         cluster_providers: ClusterProviders::Report,
+        own_namespace: NAMESPACE.to_owned(),
         clock: Box::new(move || clock.clock()),
         wake,
         stopping: CancellationToken::new(),

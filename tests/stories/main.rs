@@ -52,6 +52,8 @@ mod status_table;
 mod suspend;
 mod tenant;
 mod tenovos;
+mod tls_references;
+mod tls_clients;
 mod two_writers;
 mod unreachable;
 mod upgrade;

@@ -22,7 +22,7 @@ impl World {
         Api::all(self.client.clone())
     }
 
-    async fn edit_provider(&self, name: &str, patch: Value) {
+    pub async fn edit_provider(&self, name: &str, patch: Value) {
         let answer = self.providers().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         answer.expect("the provider is edited");
     }
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// The provider's own Ready condition, once it is about the current generation and has this status.
-    async fn provider_says(&self, name: &str, status: &str) -> Condition {
+    pub async fn provider_says(&self, name: &str, status: &str) -> Condition {
         let api = self.providers();
         await_until(&format!("{name}: Ready={status}"), PATIENCE, async || {
             let provider = api.get(name).await.map_err(|error| error.to_string())?;

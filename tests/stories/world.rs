@@ -36,8 +36,9 @@ static INSTALLED: OnceCell<()> = OnceCell::const_new();
 pub struct World {
     pub cluster: &'static ControlPlane,
     pub client: Client,
-    /// The namespace of the story; also the operator's own.
+    /// The namespace of the story; also the operator's own, unless a story gives it another.
     pub namespace: String,
+    pub operator_namespace: Option<String>,
     pub ca: TestCa,
     /// Namespaces that the operator serves: its own, and those that a story adds.
     pub namespaces: Vec<String>,
@@ -71,6 +72,7 @@ impl World {
             client,
             namespaces: vec![namespace.clone()],
             namespace,
+            operator_namespace: None,
             ca: TestCa::new().expect("a CA"),
             kubeconfig: cluster.kubeconfig(&User::Operator).expect("a kubeconfig"),
             flags: Vec::new(),
@@ -96,7 +98,8 @@ impl World {
         let mut args: Vec<String> =
             ["run", "--allow-provider-cidr", "127.0.0.0/8", "--log-level", "trace"].map(String::from).into();
         let namespaces = self.namespaces.join(",");
-        args.extend(["--namespaces", &namespaces, "--operator-namespace", &self.namespace].map(String::from));
+        let own = self.operator_namespace.as_ref().unwrap_or(&self.namespace);
+        args.extend(["--namespaces", &namespaces, "--operator-namespace", own].map(String::from));
         args.extend(self.flags.iter().cloned());
         OperatorOptions { binary: operator_binary(), kubeconfig: self.kubeconfig.clone(), args, env: self.env.clone() }
     }

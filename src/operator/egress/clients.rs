@@ -75,6 +75,13 @@ impl Clients {
         Ok(client)
     }
 
+    /// Lets go of the clients with this material, and so of their idle connections and of the private key.
+    pub(super) fn forget(&self, tls: &TlsMaterial) {
+        let (authorities, presented) = tls.identities();
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.clients.retain(|(_, ca, certificate), _| (*ca, *certificate) != (authorities, presented));
+    }
+
     fn build(&self, route: Route, material: &TlsMaterial) -> Result<Client, reqwest::Error> {
         let rules = match route {
             Route::Direct { tenancy, guarded_port, .. } => {

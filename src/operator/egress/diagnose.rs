@@ -103,6 +103,8 @@ fn alert_failure(alert: AlertDescription) -> TlsFailure {
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
+        // A chain whose authority has the right name and another key.
+        | AlertDescription::DecryptError
         | AlertDescription::AccessDenied => TlsFailure::ClientCertificate,
         _ => TlsFailure::Handshake,
     }

@@ -66,6 +66,9 @@ pub trait Carrier: Send + Sync {
         timeout: Duration,
         now: &'a (dyn Fn() -> Timestamp + Sync),
     ) -> BoxFuture<'a, Result<Reply, Unanswered>>;
+
+    /// This material was replaced: connections that were made with it are not used again, nor kept.
+    fn forget(&self, _replaced: &TlsMaterial) {}
 }
 
 /// Sends requests to providers. Cheap to share, holds nothing of a single request.
@@ -122,6 +125,9 @@ impl Egress {
             .map_err(|_| Unanswered::unsent(Target::unknown(), Cause::Unsendable(Part::Url)))?;
         let target = Target::of(&url);
         let unsent = |cause| Unanswered::unsent(target.clone(), cause);
+        if tls.unread {
+            return Err(unsent(Cause::TlsUnread));
+        }
         let route = self.route(&url, tls, tenancy).map_err(unsent)?;
         let client = self.clients.get(route, tls).map_err(|_| unsent(Cause::NoAuthorities))?;
         let outgoing = outgoing(request, url).map_err(unsent)?;
@@ -178,6 +184,10 @@ impl Carrier for Egress {
         now: &'a (dyn Fn() -> Timestamp + Sync),
     ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
         self.send(request, tls, tenancy, timeout, now).boxed()
+    }
+
+    fn forget(&self, replaced: &TlsMaterial) {
+        self.clients.forget(replaced);
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Cause {
     AddressRefused { range: Range },
     #[error("the system has no CA certificates; install them in the image, or set spec.tls.caBundle")]
     NoAuthorities,
+    #[error("what spec.tls refers to could not be read yet; this is tried again")]
+    TlsUnread,
     #[error("the name cannot be resolved; check the provider's URL and the cluster's DNS")]
     Unresolved,
     #[error("no connection: {0}; check the provider's URL and port, network policies and firewalls")]

@@ -19,7 +19,7 @@ use super::{
     entry::{Key, SecretRole},
     index::Known,
     pass::{Pass, Stored, Version},
-    route,
+    route, tls_reading,
 };
 use crate::{
     api::{ApiToken, names::SESSION_SECRET_TYPE},
@@ -108,6 +108,9 @@ pub async fn look(
     wants_credentials: bool,
     now: Timestamp,
 ) -> Result<Option<Pass>, ObserveError> {
+    if let Some(token) = operator.index.token(key) {
+        tls_reading::refresh(operator, &token.provider(key), Urgency::Renewal).await?;
+    }
     let Some(mut pass) = glance(operator, key, now) else { return Ok(None) };
     let unread = matches!(pass.seen.credentials, CredentialsView::Unknown | CredentialsView::There { .. })
         && (wants_credentials || pass.seen.credentials_content().is_none());

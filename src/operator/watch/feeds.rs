@@ -78,13 +78,16 @@ impl Feed for Secrets {
         let key = Key::of(&object.metadata);
         match SecretEntry::read(&object) {
             Some(entry) => (Some(key.clone()), self.operator.index.apply_secret(key, entry)),
-            None => (None, Vec::new()),
+            // With the role of TLS, whose content is read by whoever needs it.
+            None => (None, self.operator.index.providers_referring_to(&key, &self.operator.own_namespace)),
         }
     }
 
     fn delete(&self, object: Self::Object) -> Vec<Subject> {
-        let uid = object.metadata.uid.clone().unwrap_or_default();
-        self.operator.index.remove_secret(&Key::of(&object.metadata), &uid)
+        let (key, uid) = (Key::of(&object.metadata), object.metadata.uid.clone().unwrap_or_default());
+        let mut concerned = self.operator.index.remove_secret(&key, &uid);
+        concerned.extend(self.operator.index.providers_referring_to(&key, &self.operator.own_namespace));
+        concerned
     }
 
     fn retain(&self, listed: &HashSet<Key>) -> Vec<Subject> {

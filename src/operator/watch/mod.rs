@@ -37,7 +37,7 @@ use crate::api::{ApiToken, ClusterTokenProvider, TokenProvider};
 const PAGE: u32 = 50;
 /// A watch counts as failing for this long after its last error.
 const FAILING_FOR: SignedDuration = SignedDuration::from_secs(45);
-const WATCHED_SECRETS: &str = "apitoken.dev/role in (credentials,output,session)";
+const WATCHED_SECRETS: &str = "apitoken.dev/role in (credentials,output,session,tls)";
 
 /// Which watches have delivered their first list, and which are failing.
 #[derive(Debug, Default)]
