@@ -24,6 +24,10 @@ use super::{
     .field_path(".clientAuth.method"))]
 #[x_kube(validation = Rule::new("!has(self.assertion) || (has(self.grant) && self.grant == 'JWTBearer')")
     .message("only the grant JWTBearer has an assertion").field_path(".assertion").reason(Reason::FieldValueForbidden))]
+#[x_kube(validation = Rule::new("!has(self.refresh) || !has(self.refresh.use) || self.refresh.use != 'Never' || \
+    !has(self.grant) || self.grant != 'RefreshToken'")
+    .message("a refresh token of the credentials is good for one login: Never goes with other grants only")
+    .field_path(".refresh.use"))]
 pub struct OAuth2 {
     /// Where tokens are asked for: an http or https URL without user or fragment, at most 1024 characters. Exactly one
     /// of tokenURL and issuer. Example: https://idp.example.com/oauth2/token.
@@ -36,7 +40,8 @@ pub struct OAuth2 {
     #[schemars(schema_with = "schema::base_url")]
     pub issuer: Option<String>,
     /// How a login is done. ClientCredentials (default): as the client itself. Password: with username and password.
-    /// RefreshToken: with a refresh token that somebody obtained. JWTBearer: with an assertion signed by privateKey.
+    /// RefreshToken: with a refresh token that somebody obtained, presented once. JWTBearer: with an assertion signed by
+    /// privateKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantType>,
     /// Template of the client's id, at most 4096 characters. Default ${credentials.clientId}.
@@ -199,7 +204,8 @@ pub struct OAuth2Refresh {
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     pub use_: Option<RefreshUse>,
     /// Whether the same refresh token may be presented twice. OneTime (default): never; after a crash at the wrong
-    /// moment this costs one login. Reusable: yes, the server accepts it again.
+    /// moment this costs one login, and with the grant RefreshToken a new consent. Reusable: yes, the server accepts it
+    /// again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
     /// Names and templates of further form fields of the refresh, at most 32.
@@ -207,7 +213,7 @@ pub struct OAuth2Refresh {
     #[schemars(schema_with = "schema::refresh_fields")]
     pub parameters: BTreeMap<String, String>,
     /// How long after the login the server still refreshes, such as 720h; longer than 0. It does not slide; a login is
-    /// made before it is reached. Absent: no limit is known.
+    /// made before it is reached, but not with the grant RefreshToken. Absent: no limit is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive_duration")]
     pub session_limit: Option<HumanDuration>,

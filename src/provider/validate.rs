@@ -9,11 +9,7 @@ use super::{
     problem::Problems,
     template::Template,
 };
-use crate::api::{
-    TokenProviderSpec,
-    oauth2::{GrantType, OAuth2},
-    provider::Limits,
-};
+use crate::api::{TokenProviderSpec, provider::Limits};
 
 pub use super::problem::{Invalid, Problem};
 
@@ -34,7 +30,7 @@ pub fn compile(spec: &TokenProviderSpec) -> Result<Definition, Invalid> {
             Some(preset) => on_preset(preset, spec),
             None => invalid("spec.preset", presets::unknown(name)),
         },
-        (None, None, Some(form)) => supported(form).and_then(|()| oauth2::compile(spec, form)),
+        (None, None, Some(form)) => oauth2::compile(spec, form),
         (Some(_), Some(_), None) => invalid(
             "spec.http",
             "cannot change a preset: leave preset out, and write the whole form (`apitoken-operator preset NAME` \
@@ -89,16 +85,6 @@ fn on_limits(preset: Option<&Limits>, spec: Option<&Limits>) -> Limits {
         concurrency: spec.concurrency.or(preset.concurrency),
         timeout: spec.timeout.or(preset.timeout),
     }
-}
-
-/// What the schema has already and the operator cannot do yet.
-fn supported(form: &OAuth2) -> Result<(), Invalid> {
-    let (path, what) = match form.grant {
-        Some(GrantType::RefreshToken) => ("spec.oauth2.grant", "RefreshToken"),
-        _ => return Ok(()),
-    };
-    let message = format!("{what} is not supported by this version");
-    Err(Invalid(vec![Problem { path: path.to_owned(), message }]))
 }
 
 fn invalid(path: &str, message: String) -> Result<Definition, Invalid> {

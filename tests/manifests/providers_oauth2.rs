@@ -59,6 +59,8 @@ spec: { oauth2: { refresh: { use: Always } } }
     spec.oauth2.refresh.use: Unsupported value: "Always": supported values: "Auto", "Never"
 spec: { oauth2: { refresh: { use: Never, reuse: Reusable } } }
     spec.oauth2.refresh: Invalid value: "object": with use: Never nothing is refreshed, and the other fields mean nothing
+spec: { oauth2: { grant: RefreshToken, refresh: { use: Never } } }
+    spec.oauth2.refresh.use: Invalid value: "object": a refresh token of the credentials is good for one login: Never goes with other grants only
 spec: { oauth2: { refresh: { parameters: { refresh_token: x } } } }
     spec.oauth2.refresh.parameters: Invalid value: "object": grant_type, client_id, client_secret, client_assertion, client_assertion_type and refresh_token are set by the operator
 spec: { oauth2: { refresh: { sessionLimit: 0h } } }

@@ -9,6 +9,7 @@ mod fingerprint;
 mod origin;
 mod parameters;
 mod reply;
+mod seed;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use body::{Body, FormValue, JsonTemplate};
 pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme, is_dot_segment};
 pub use parameters::ParameterError;
 pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Wanted};
+pub use seed::Seed;
 
 /// A provider: where it is, how to log in, how to refresh.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,8 @@ pub struct Definition {
     pub login: Exchange,
     /// `None`: each renewal is a login.
     pub refresh: Option<RefreshExchange>,
+    /// What a login presents, where that is a refresh token of the credentials.
+    pub seed: Option<Seed>,
     /// First match wins.
     pub errors: Vec<Rule>,
     /// How a failure is understood where no rule says otherwise.

@@ -68,6 +68,7 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
         credentials,
         login,
         refresh: refresh.flatten(),
+        seed: None,
         errors,
         protocol: Protocol::Http,
         limits,

@@ -57,7 +57,7 @@ pub(super) fn method(oauth2: &OAuth2) -> ClientAuthMethod {
 }
 
 /// None of a text that is no template: that is said where the template stands.
-fn keys_of(text: &str) -> Vec<String> {
+pub(super) fn keys_of(text: &str) -> Vec<String> {
     let key = |name: &Name| if let Name::Credential(key) = name { Some(key.clone()) } else { None };
     Template::parse(text).iter().flat_map(Template::names).filter_map(key).collect()
 }

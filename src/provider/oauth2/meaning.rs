@@ -77,6 +77,10 @@ fn check_refresh(problems: &mut Problems, oauth2: &OAuth2) {
     if refresh.use_ == Some(RefreshUse::Never) && says_more {
         problems.add("spec.oauth2.refresh", "with use: Never nothing is refreshed, and the other fields mean nothing");
     }
+    if refresh.use_ == Some(RefreshUse::Never) && oauth2.grant == Some(GrantType::RefreshToken) {
+        let message = "Never goes with other grants only: a refresh token of the credentials is good for one login";
+        problems.add("spec.oauth2.refresh.use", message);
+    }
     let made = OF_GRANT.into_iter().filter(|name| !matches!(*name, "username" | "password" | "assertion"));
     for name in made.filter(|name| refresh.parameters.contains_key(*name)) {
         problems.add(format!("spec.oauth2.refresh.parameters.{name}"), "is made by the refresh itself: remove it");

@@ -16,7 +16,9 @@ use std::{collections::BTreeSet, time::Duration};
 pub use self::endpoint::{EndpointFault, located};
 use self::request::Asking;
 use super::{
-    definition::{CredentialKeys, Definition, Exchange, Expiry, Protocol, RefreshExchange, RequestForm, Response},
+    definition::{
+        CredentialKeys, Definition, Exchange, Expiry, Protocol, RefreshExchange, RequestForm, Response, Seed,
+    },
     form::{self, Keys, Scope, Stage},
     problem::{Invalid, Problems},
     template::Name,
@@ -68,6 +70,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         output,
         credentials: used(&known, [Some(&request), renewal.as_ref().and_then(Option::as_ref)]),
         refresh: renewal.flatten().map(|request| refresh_exchange(oauth2, request, &response)),
+        seed: seed(oauth2),
         login: Exchange { request, response },
         errors: Vec::new(),
         protocol: Protocol::OAuth2,
@@ -117,6 +120,13 @@ fn refresh_exchange(oauth2: &OAuth2, request: RequestForm, login: &Response) -> 
         session_limit: form.and_then(|form| form.session_limit).map(|limit| -> Duration { limit.get() }),
         reuse: form.and_then(|form| form.reuse).unwrap_or_default(),
     }
+}
+
+/// What `refresh.reuse` says of the session's refresh tokens is true of the one in the credentials as well.
+fn seed(oauth2: &OAuth2) -> Option<Seed> {
+    let reuse = oauth2.refresh.as_ref().and_then(|refresh| refresh.reuse).unwrap_or_default();
+    let key = keys::keys_of(keys::SEED).pop()?;
+    (oauth2.grant == Some(GrantType::RefreshToken)).then_some(Seed { key, reuse })
 }
 
 /// Of the keys that the form knows those that its requests name.

@@ -6,7 +6,6 @@ use super::*;
 use crate::provider::{
     definition::{Body, FormValue, InvalidUrl},
     fixtures::spec,
-    validate,
 };
 
 fn compiled(yaml: &str) -> Result<Definition, Invalid> {
@@ -40,6 +39,9 @@ fn shown(definition: &Definition) -> Json {
     });
     if let Some(issuer) = &definition.issuer {
         shown["issuer"] = issuer.as_str().into();
+    }
+    if let Some(seed) = &definition.seed {
+        shown["seed"] = json!({ "key": seed.key, "reuse": format!("{:?}", seed.reuse) });
     }
     shown
 }
@@ -134,6 +136,10 @@ fn mistakes_are_named_with_their_place() {
         ("oauth2: { TOKEN_URL, parameters: { scope: x } }", "spec.oauth2.parameters.scope: has a field of its own"),
         ("oauth2: { TOKEN_URL, refresh: { use: Never, reuse: OneTime } }", "spec.oauth2.refresh: with use: Never"),
         (
+            "oauth2: { TOKEN_URL, grant: RefreshToken, refresh: { use: Never } }",
+            "spec.oauth2.refresh.use: Never goes with other grants only: a refresh token of the credentials",
+        ),
+        (
             "oauth2: { TOKEN_URL, refresh: { use: Auto, parameters: { grant_type: x } } }",
             "spec.oauth2.refresh.parameters.grant_type: is made by the refresh itself",
         ),
@@ -204,16 +210,4 @@ fn sessions_are_those_of_the_issuer_wherever_its_endpoint_is() {
     let all = ["https://a.example", "https://a.example/", "https://a.example/b", "https://b.example"].map(fingerprint);
     assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "byte for byte: {all:?}");
     assert_ne!(all[0], compiled("oauth2: { tokenURL: \"https://a.example/\" }").unwrap().fingerprint(&BTreeMap::new()));
-}
-
-#[test]
-fn what_this_version_cannot_do_yet_is_said() {
-    let table = [
-        ("TOKEN_URL, grant: RefreshToken", "spec.oauth2.grant: RefreshToken is not supported by this version"),
-    ];
-    for (fields, expected) in table {
-        let yaml = format!("oauth2: {{ {} }}", fields.replace("TOKEN_URL", TOKEN_URL));
-        let found = validate::compile(&spec(&yaml)).unwrap_err().to_string();
-        assert!(found.starts_with(expected), "{found}");
-    }
 }
