@@ -5,6 +5,7 @@
 //! is in `case`. Works on metadata alone: where a rule would need what was not read yet, the answer is [`Next::Look`].
 
 mod case;
+mod seed;
 #[cfg(test)]
 mod tests;
 
@@ -211,6 +212,9 @@ fn credentials_are_new(case: &Case<'_>) -> Option<Next> {
     if issued.credentials_fingerprint.as_deref() == case.fingerprint() {
         return None;
     }
+    if case.presents_seed() && case.seed_is_spent() {
+        return case.client_is_new(issued);
+    }
     // Refused or held back, the old session goes on while its refresh uses no key that changed.
     match case.log_in_unless_held() {
         Ok(next) => Some(next),
@@ -231,7 +235,7 @@ fn refresh_was_requested(case: &Case<'_>) -> Option<Next> {
 
 fn session_is_ending(case: &Case<'_>) -> Option<Next> {
     let issued = case.issued()?;
-    if issued.ending || case.early_login_at(issued).is_some_and(|at| case.now >= at) {
+    if issued.ending && case.may_log_in_early() || case.early_login_at(issued).is_some_and(|at| case.now >= at) {
         // Whatever class an early login fails in, the session goes on refreshing.
         return case.log_in_unless_held().ok();
     }

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::api::http::{FailureClass, Operation};
 
+/// How many spent refresh tokens of the credentials are remembered; each is a consent that somebody gave.
+const MOST_SPENT: usize = 512;
+
 /// Annotation of the session Secret that carries the facts, as JSON.
 pub const ANNOTATION: &str = "apitoken.dev/facts";
 
@@ -35,8 +38,21 @@ pub struct Facts {
     /// Text of the refresh-requested annotation that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_request: Option<String>,
+    /// The ApiToken that uses it, where the session belongs to its credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Keyed hashes of the refresh tokens of the credentials that were presented, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<String>,
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
+}
+
+/// An ApiToken of the session's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub name: String,
+    pub uid: String,
 }
 
 /// One grant, and the session that it is part of.
@@ -87,6 +103,9 @@ pub struct SeenCredentials {
     pub fingerprint: String,
     /// Keyed hash over only those that the refresh request sends.
     pub refresh_fingerprint: String,
+    /// Keyed hash of the refresh token that is good for one login, where they hold one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 /// Written before a request whose double would do harm.
@@ -101,6 +120,9 @@ pub struct Intent {
     pub provider_fingerprint: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_fingerprint: Option<String>,
+    /// Keyed hash of the refresh token of the credentials that the request was to present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 /// A failure that holds back the next attempt.
@@ -141,6 +163,45 @@ impl Facts {
         }
     }
 
+    /// Whether this refresh token of the credentials was presented, or perhaps was: then it never is again.
+    #[must_use]
+    pub fn has_spent(&self, seed: &str) -> bool {
+        let intended = self.intent.as_ref().and_then(|intent| intent.seed.as_deref());
+        intended == Some(seed) || self.spent.iter().any(|spent| spent == seed)
+    }
+
+    /// The request was made, or nobody knows whether it was: what it was to present counts as spent.
+    pub fn settle_intent(&mut self) {
+        if let Some(seed) = self.intent.take().and_then(|intent| intent.seed) {
+            self.spend(seed);
+        }
+    }
+
+    /// It is known that the request was not sent: nothing was presented.
+    pub fn drop_intent(&mut self) {
+        self.intent = None;
+    }
+
+    /// The credentials as they were just read. The same version with another hash is the same refresh token: the
+    /// operator has got another key.
+    pub fn see_credentials(&mut self, seen: SeenCredentials) {
+        let same = self.credentials.take().filter(|old| old.is_same_version(&seen.uid, &seen.resource_version));
+        if let (Some(old), Some(new)) = (same.and_then(|old| old.seed), &seen.seed)
+            && self.has_spent(&old)
+        {
+            self.spend(new.clone());
+        }
+        self.credentials = Some(seen);
+    }
+
+    fn spend(&mut self, seed: String) {
+        if !self.spent.contains(&seed) {
+            self.spent.push(seed);
+        }
+        let too_many = self.spent.len().saturating_sub(MOST_SPENT);
+        self.spent.drain(..too_many);
+    }
+
     /// The facts that an annotation carries; `None` when it is absent or not understood (then the document tells).
     #[must_use]
     pub fn from_annotation(text: Option<&str>) -> Option<Self> {
@@ -150,6 +211,13 @@ impl Facts {
     #[must_use]
     pub fn to_annotation(&self) -> String {
         serde_json::to_string(self).expect("invariant: facts have only string keys and whole numbers")
+    }
+}
+
+impl SeenCredentials {
+    #[must_use]
+    pub fn is_same_version(&self, uid: &str, resource_version: &str) -> bool {
+        self.uid == uid && self.resource_version == resource_version
     }
 }
 

@@ -58,6 +58,14 @@ pub fn one_time() -> Definition {
     definition
 }
 
+/// Logs in with a refresh token that somebody obtained by consent, and that is good for one use.
+pub fn seeded() -> Definition {
+    let yaml = "
+        oauth2: { tokenURL: \"https://idp.example.com/token\", grant: RefreshToken }
+    ";
+    validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
+}
+
 /// Wants no credentials.
 pub fn open() -> Definition {
     let yaml = "
@@ -106,6 +114,7 @@ impl Scene {
             rejection: None,
             accepted: false,
             interrupted: None,
+            spent_elsewhere: false,
         })
     }
 
@@ -132,7 +141,10 @@ impl Scene {
             over: false,
             ending: false,
         };
-        scene.facts(|facts| (facts.issued, facts.credentials) = (Some(issued), seen)).holding("grant-1")
+        let one_time = scene.provider().definition.one_time_seed().is_some();
+        let spent = seen.as_ref().filter(|_| one_time).and_then(|seen| seen.seed.clone());
+        let scene = scene.facts(|facts| (facts.issued, facts.credentials) = (Some(issued), seen));
+        scene.facts(|facts| facts.spent.extend(spent)).holding("grant-1")
     }
 
     pub fn provider(&self) -> &ProviderView {
@@ -279,6 +291,11 @@ impl Scene {
             count,
             provider_fingerprint: self.provider().fingerprint.clone(),
             credentials_fingerprint: self.0.credentials_content().map(|content| content.fingerprint.clone()),
+            seed: self
+                .0
+                .credentials_content()
+                .and_then(|content| content.seed.clone())
+                .filter(|_| operation == Operation::Login),
         };
         self.facts(|facts| facts.intent = Some(intent))
     }
@@ -300,6 +317,8 @@ pub fn credentials(values: &str) -> CredentialsView {
         fingerprint: format!("fingerprint of {values}"),
         // The part before a dash is what a refresh uses.
         refresh_fingerprint: format!("refresh fingerprint of {}", values.split('-').next().unwrap()),
+        // The part after a dash is the refresh token of the credentials, where a provider takes that.
+        seed: values.split('-').next_back().map(|seed| format!("hash of {seed}")),
     };
     CredentialsView::There {
         uid: content.uid.clone(),

@@ -32,6 +32,8 @@ pub struct Observation {
     pub accepted: bool,
     /// A login with these credentials, by whichever ApiToken, that a crash has interrupted.
     pub interrupted: Option<Intent>,
+    /// The refresh token of the credentials was presented for the session of another Secret that holds it too.
+    pub spent_elsewhere: bool,
 }
 
 /// The ApiToken itself.
@@ -139,7 +141,7 @@ impl Observation {
         let CredentialsView::There { uid, resource_version, content, .. } = &self.credentials else { return None };
         content.as_ref().or_else(|| {
             let seen = self.facts()?.credentials.as_ref()?;
-            (seen.uid == *uid && seen.resource_version == *resource_version).then_some(seen)
+            seen.is_same_version(uid, resource_version).then_some(seen)
         })
     }
 }

@@ -113,6 +113,11 @@ impl Session {
     /// The session after an intent was recorded: the next thing that happens to it is a request.
     #[must_use]
     pub fn intending(mut self, intent: Intent) -> Self {
+        if self.intends(Operation::Refresh) {
+            // From before a crash: after this request nothing else would tell that it may have been made.
+            self = self.ended();
+        }
+        self.facts.settle_intent();
         self.facts.intent = Some(intent);
         self
     }
@@ -132,7 +137,9 @@ impl Session {
             self.facts.set_failure(Operation::Login, None);
         }
         self.settle_intent(of.operation);
-        self.facts.credentials = of.credentials.or(self.facts.credentials);
+        if let Some(seen) = of.credentials {
+            self.facts.see_credentials(seen);
+        }
         self.facts.issued = Some(issued);
         self.material = Some(renewed_material(carried, grant, of.suggested_output));
         self
@@ -146,7 +153,9 @@ impl Session {
             self = self.ended();
         }
         self.settle_intent(operation);
-        self.facts.credentials = credentials.or(self.facts.credentials);
+        if let Some(seen) = credentials {
+            self.facts.see_credentials(seen);
+        }
         self.facts.set_failure(operation, Some(record));
         self
     }
@@ -169,6 +178,15 @@ impl Session {
         self
     }
 
+    /// The session of credentials that are good for one login, after its provider refused to refresh it, or perhaps has
+    /// spent its refresh token: no login follows, and the record says why.
+    #[must_use]
+    pub fn ended_for_good(mut self, record: FailureRecord) -> Self {
+        self = self.ended();
+        self.facts.set_failure(Operation::Refresh, Some(record));
+        self
+    }
+
     fn intends(&self, operation: Operation) -> bool {
         self.facts.intent.as_ref().is_some_and(|intent| intent.operation == operation)
     }
@@ -176,7 +194,7 @@ impl Session {
     /// An answer to a login settles every intent; one to a refresh says nothing of a login whose outcome is not known.
     fn settle_intent(&mut self, answered: Operation) {
         if answered == Operation::Login || self.intends(Operation::Refresh) {
-            self.facts.intent = None;
+            self.facts.settle_intent();
         }
     }
 }
@@ -207,6 +225,7 @@ fn logged_in(before: Option<&Issued>, grant: &Grant, old: Option<&Material>, of:
 fn refreshed(before: Issued, grant: &Grant, old: Option<&Material>, of: &Circumstances) -> Issued {
     let given = grant.session_expires_at.or(before.given_session_expires_at);
     let lifetime = grant.expires_at.as_second() - grant.issued_at.as_second();
+    let sent = of.credentials.as_ref().map(|seen| seen.refresh_fingerprint.clone());
     Issued {
         grant: of.id.clone(),
         operation: Operation::Refresh,
@@ -216,6 +235,7 @@ fn refreshed(before: Issued, grant: &Grant, old: Option<&Material>, of: &Circums
         session_expires_at: session_end(before.started_at, of.session_limit, given),
         given_session_expires_at: given,
         has_refresh_token: before.has_refresh_token || grant.refresh_token.is_some(),
+        refresh_fingerprint: sent.or_else(|| before.refresh_fingerprint.clone()),
         // Whoever may write the Secret may have written any number.
         ending: of.was_due && lifetime * 100 < before.first_lifetime.saturating_mul(ENDING_PERCENT),
         ..before

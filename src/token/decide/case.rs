@@ -70,7 +70,7 @@ impl<'a> Case<'a> {
             && issued.session_expires_at.is_none_or(|end| self.now < end)
             && (!uses.refresh_token || issued.has_refresh_token)
             && !(needs_living_token && issued.is_expired(self.now))
-            && keys_unchanged
+            && (keys_unchanged || self.presents_seed())
     }
 
     /// It has happened, and lies in the future: the clock was set back, and what was reckoned from it comes too late.
@@ -83,7 +83,12 @@ impl<'a> Case<'a> {
     }
 
     pub fn early_login_at(&self, issued: &Issued) -> Option<Timestamp> {
-        schedule::early_login_at(issued, &self.seen.token.uid)
+        schedule::early_login_at(issued, &self.seen.token.uid).filter(|_| self.may_log_in_early())
+    }
+
+    /// A session that began with somebody's refresh token refreshes to its end: a login would need another one.
+    pub fn may_log_in_early(&self) -> bool {
+        self.provider.definition.seed.is_none()
     }
 
     /// Somebody asked for a refresh, and that text was not acted upon yet.
@@ -109,6 +114,9 @@ impl<'a> Case<'a> {
 
     /// A login; or, where something holds it back, the wait for that.
     pub fn log_in_unless_held(&self) -> Result<Next, Wait> {
+        if self.presents_seed() {
+            return self.present_seed();
+        }
         let held = match &self.seen.rejection {
             Some(rejection) => match self.held_by_rejection(rejection) {
                 Some(_) if !self.has_adopted(rejection) => return Ok(Next::Adopt(rejection.clone())),
@@ -175,7 +183,7 @@ impl<'a> Case<'a> {
 
     /// This session's own failure, while it speaks of the same provider, credentials and specs. A request waives it. An
     /// edit says nothing about how many requests the provider can bear.
-    fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
+    pub fn held_by_failure(&self, operation: Operation) -> Option<Wait> {
         let failure = self.facts()?.failure(operation).filter(|failure| {
             failure.provider_fingerprint == self.provider.fingerprint
                 && failure.credentials_fingerprint.as_deref() == self.fingerprint()
@@ -237,14 +245,14 @@ impl Case<'_> {
         let after_now = |at: Timestamp| Some(at).filter(|at| *at > self.now);
         let asked = self.request_is_open().then(|| self.request_allowed_at(issued));
         // A rule that wanted a login was told to wait, or none wants one: then this is one idle pass.
-        let held_login = self.log_in_unless_held().err().and_then(|wait| wait.until);
+        let held_login = self.log_in_unless_held().err().filter(|wait| matches!(wait.why, Why::Held { .. }));
         let until = earliest([
             after_now(self.renew_at(issued)),
             self.seen.expiry_after(self.now),
             self.early_login_at(issued).and_then(after_now),
             issued.session_expires_at.and_then(after_now),
             asked.and_then(after_now),
-            held_login,
+            held_login.and_then(|wait| wait.until),
         ]);
         Wait { until, why: Why::Fresh }
     }

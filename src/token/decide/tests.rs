@@ -2,6 +2,8 @@
 
 mod properties;
 #[rustfmt::skip] // A row is a line.
+mod seeds;
+#[rustfmt::skip] // A row is a line.
 mod table;
 
 use k8s_openapi::jiff::Timestamp;
