@@ -4,14 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
-    jiff::Timestamp,
-};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::{
-    Api, Resource,
+    Api,
     api::{Patch, PatchParams, PostParams},
     core::PartialObjectMeta,
 };
@@ -27,7 +22,7 @@ use super::{
 use crate::{
     api::{
         ApiToken, ApiTokenStatus, ClusterTokenProvider, ProviderKind, ProviderStatus, TokenProvider,
-        names::{EXPIRES_AT, FIELD_MANAGER, ISSUED_AT, RENEW_AT, ROLE_LABEL, ROLE_SESSION, SESSION_SECRET_TYPE},
+        names::{EXPIRES_AT, FIELD_MANAGER, ISSUED_AT, OWNER, RENEW_AT, ROLE_LABEL, ROLE_SESSION, SESSION_SECRET_TYPE},
     },
     token::{
         facts,
@@ -60,7 +55,7 @@ pub async fn store_session(
     urgency: Urgency,
     session: Session,
 ) -> Result<(), ApiError> {
-    let at = pass.token.session(&pass.key);
+    let at = pass.session().expect("invariant: a session is stored only after it was looked for");
     let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
     let mut metadata = session_metadata(pass, &at, &session);
     let target = |verb| Target { verb, resource: "secrets", namespace: &at.namespace, name: &at.name };
@@ -93,25 +88,16 @@ fn session_metadata(pass: &Pass, at: &Key, session: &Session) -> ObjectMeta {
         annotations.insert(EXPIRES_AT.to_owned(), issued.expires_at.to_string());
         annotations.insert(RENEW_AT.to_owned(), renew_at.to_string());
     }
+    if let Some(user) = &session.facts.user {
+        annotations.insert(OWNER.to_owned(), format!("{}/{}", user.name, user.uid));
+    }
     ObjectMeta {
         name: Some(at.name.clone()),
         namespace: Some(at.namespace.clone()),
         labels: Some(BTreeMap::from([(ROLE_LABEL.to_owned(), ROLE_SESSION.to_owned())])),
         annotations: Some(annotations),
-        owner_references: Some(vec![owner_reference(&pass.key, &pass.token)]),
+        owner_references: Some(vec![pass.keeper.owner_reference(&pass.key, &pass.token)]),
         ..ObjectMeta::default()
-    }
-}
-
-/// `blockOwnerDeletion` is never set: it would need a right that we do not want.
-pub(super) fn owner_reference(key: &Key, token: &TokenEntry) -> OwnerReference {
-    OwnerReference {
-        api_version: ApiToken::api_version(&()).into_owned(),
-        kind: ApiToken::kind(&()).into_owned(),
-        name: key.name.clone(),
-        uid: token.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: None,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     context::TICK,
     entry::{Key, Subject},
     flush,
+    keeper::Keeper,
     provider_pass::{self, ProviderDone},
     queue::{Ended, Queue},
     reconcile::{self, Done},
@@ -245,7 +246,8 @@ fn remember(operator: &Operator) {
         if let Some(intent) = &facts.intent {
             operator.rejections.remember_interrupted(intent);
         }
-        if let Some(failure) = &facts.login_failure {
+        // What is good for one login is not refused for all: see `exchange`.
+        if let Some(failure) = facts.login_failure.as_ref().filter(|_| facts.user.is_none()) {
             operator.rejections.remember(failure, key);
         }
     });
@@ -269,7 +271,10 @@ fn settled(operator: &Operator, subject: &Subject) -> Option<Ended> {
 /// An answer that could not be stored yet is offered without a growing back-off: its token may be the only one that
 /// lives. There are never more of them than requests that were in flight.
 fn keeps_an_answer(operator: &Operator, key: &Key) -> bool {
-    operator.index.token(key).is_some_and(|token| operator.unsaved.has(&token.uid))
+    operator.index.token(key).is_some_and(|token| {
+        let keeper = Keeper::last(&operator.index, &token);
+        keeper.uid(&token).is_some_and(|uid| operator.unsaved.has(uid))
+    })
 }
 
 async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {

@@ -15,12 +15,12 @@ use crate::{
         ApiToken, ApiTokenSpec, ProviderKind, ProviderStatus, TokenProviderSpec,
         names::{
             EXPIRES_AT, FIELD_MANAGER, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL,
-            ROLE_OUTPUT, ROLE_SESSION, session_secret,
+            ROLE_OUTPUT, ROLE_SESSION,
         },
     },
     provider::{definition::Definition, validate},
     token::{
-        facts::{self, Facts},
+        facts::{self, Facts, User},
         output::{Marks, Ownership, Revision, key_set, secret_name},
     },
 };
@@ -90,11 +90,17 @@ pub struct SecretEntry {
 #[derive(Clone, Debug)]
 pub enum SecretRole {
     Credentials,
-    Session { owner: Option<Owner>, facts: Option<Box<Facts>> },
+    Session {
+        /// The ApiToken that uses it.
+        owner: Option<Owner>,
+        /// The credentials, where they keep it and no ApiToken does.
+        keeper: Option<Owner>,
+        facts: Option<Box<Facts>>,
+    },
     Output(Box<OutputMarks>),
 }
 
-/// Name and uid of the ApiToken that something belongs to.
+/// Name and uid of the object that something belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub name: String,
@@ -183,12 +189,6 @@ impl TokenEntry {
         let namespace = (kind == ProviderKind::TokenProvider).then(|| key.namespace.clone());
         ProviderKey { kind, namespace, name: self.spec.provider_ref.name.clone() }
     }
-
-    /// Where its session is kept.
-    #[must_use]
-    pub fn session(&self, key: &Key) -> Key {
-        Key::new(&*key.namespace, session_secret(&self.uid))
-    }
 }
 
 impl fmt::Debug for ProviderEntry {
@@ -228,10 +228,13 @@ impl SecretEntry {
         let metadata = &secret.metadata;
         let role = match metadata.labels.as_ref()?.get(ROLE_LABEL)?.as_str() {
             ROLE_CREDENTIALS => SecretRole::Credentials,
-            ROLE_SESSION => SecretRole::Session {
-                owner: owning_token(metadata),
-                facts: Facts::from_annotation(annotation(metadata, facts::ANNOTATION)).map(Box::new),
-            },
+            ROLE_SESSION => {
+                let facts = Facts::from_annotation(annotation(metadata, facts::ANNOTATION)).map(Box::new);
+                let user = facts.as_ref().and_then(|facts| facts.user.clone());
+                let user = user.map(|User { name, uid }| Owner { name, uid });
+                let keeper = owner(metadata, "Secret");
+                SecretRole::Session { owner: owner(metadata, "ApiToken").or(user), keeper, facts }
+            }
             ROLE_OUTPUT => SecretRole::Output(Box::new(OutputMarks::read(metadata))),
             _ => return None,
         };
@@ -311,8 +314,8 @@ fn data_keys(managed: &[ManagedFieldsEntry]) -> (Vec<String>, bool) {
     (ours, foreign)
 }
 
-fn owning_token(metadata: &ObjectMeta) -> Option<Owner> {
-    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.kind == "ApiToken")?;
+fn owner(metadata: &ObjectMeta, kind: &str) -> Option<Owner> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.kind == kind)?;
     Some(Owner { name: owner.name.clone(), uid: owner.uid.clone() })
 }
 

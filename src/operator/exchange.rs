@@ -13,6 +13,7 @@ use super::{
     pass::Pass,
     random,
     route::Route,
+    seed,
     unsaved::{Answer as Unsaved, Basis},
     whereabouts,
 };
@@ -50,8 +51,10 @@ pub struct Asked {
 /// What the provider's answer means for the session.
 enum Answer {
     Granted(Grant),
-    /// The session cannot be refreshed any more: a login follows at once.
+    /// The session cannot be refreshed any more: a login follows at once, where one can be made.
     Ended(Failure),
+    /// The login has presented, or perhaps has, what was good for one.
+    Spent(Failure),
     Failed(Failure),
 }
 
@@ -79,7 +82,7 @@ pub async fn exchange(
             return Ok(Some(Asked { operation: call.operation, failure: Some(told), took: Duration::ZERO }));
         }
     };
-    let _barrier = if call.operation == Operation::Refresh && route.view.definition.refreshes_once() {
+    let _barrier = if seed::presents_once(&route.view.definition, call.operation) {
         let Some(barrier) = operator.handover.bar() else { return Ok(None) };
         Some(barrier)
     } else {
@@ -96,7 +99,9 @@ pub async fn exchange(
     let took = started.elapsed();
     let failure = match &answer {
         Answer::Granted(_) => None,
-        Answer::Ended(failure) | Answer::Failed(failure) => Some((failure.class, failure.message.clone())),
+        Answer::Ended(failure) | Answer::Spent(failure) | Answer::Failed(failure) => {
+            Some((failure.class, failure.message.clone()))
+        }
     };
     let outcome = failure.as_ref().map_or(Ok(()), |(class, _)| Err(*class));
     operator.metrics.provider_request(&route.key.to_string(), call.operation, outcome, took);
@@ -138,9 +143,10 @@ async fn record_intent(
         count,
         provider_fingerprint: route.view.fingerprint.clone(),
         credentials_fingerprint: pass.seen.credentials_content().map(|content| content.fingerprint.clone()),
+        seed: seed::about_to_be_spent(pass, operation),
     };
-    let (uid, id) = (pass.token.uid.clone(), intent.id.clone());
-    let session = current_session(pass).intending(intent);
+    let (uid, id) = (pass.keeper_uid().to_owned(), intent.id.clone());
+    let session = seed::used_by_us(pass, current_session(pass)).intending(intent);
     let urgency = pass.urgency();
     let stored = act::store_session(operator, pass, urgency, session).await;
     if stored.is_err() {
@@ -166,11 +172,14 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
         Ok(request) => request,
         Err(error) => return Answer::Failed(error.into()),
     };
-    let one_time = operation == Operation::Refresh && definition.refreshes_once();
+    let one_time = seed::presents_once(definition, operation);
     let now = || operator.now();
     let sent = operator.egress.carry(request, &route.tls, route.tenancy, definition.limits.timeout, &now);
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {
+            Ok(grant) if operation == Operation::Login => {
+                Answer::Granted(seed::without_seed(grant, definition, values.credentials))
+            }
             Ok(grant) => Answer::Granted(grant),
             Err(failure) => {
                 let failure = operator.discovery.judge(route, failure);
@@ -196,6 +205,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
 /// A one-time token that may have been taken is not presented again to find out (RFC 9700 section 4.14).
 fn refused(operation: Operation, failure: Failure, maybe_spent: bool) -> Answer {
     match failure.class {
+        _ if maybe_spent && operation == Operation::Login => Answer::Spent(failure),
         FailureClass::SessionOver if operation == Operation::Refresh => Answer::Ended(failure),
         FailureClass::Transient if maybe_spent => Answer::Ended(failure),
         _ => Answer::Failed(failure),
@@ -220,6 +230,21 @@ async fn store_answer(
             note_success(operator, route, call.operation, &grant, seen.as_ref());
             session.granted(grant, circumstances(route, call, seen))
         }
+        Answer::Ended(failure) if pass.is_good_for_one_login() => {
+            let record = record_of(operator, pass, route, call.operation, &failure);
+            session.ended_for_good(seed::for_good(record))
+        }
+        Answer::Spent(failure) => {
+            let record = record_of(operator, pass, route, call.operation, &failure);
+            session.failed(call.operation, seed::for_good(record), seen)
+        }
+        Answer::Failed(failure) if pass.is_good_for_one_login() => {
+            let record = record_of(operator, pass, route, call.operation, &failure);
+            if call.operation == Operation::Login {
+                session.facts.drop_intent();
+            }
+            session.failed(call.operation, record, seen)
+        }
         Answer::Ended(_) => {
             // Not stored: a login follows in this pass, and its outcome is.
             let grant = session.facts.issued.as_ref().map(|issued| issued.grant.clone()).unwrap_or_default();
@@ -237,14 +262,15 @@ async fn store_answer(
 
 /// Tries for a moment; then the answer is kept in memory for the passes to come. After a conflict the next one reads who
 /// wrote: somebody who asked the provider, too, or somebody who only labelled the Secret.
-async fn store_until_stored(operator: &Operator, pass: &mut Pass, session: Session) -> Result<(), ApiError> {
-    let uid = pass.token.uid.clone();
+async fn store_until_stored(operator: &Operator, pass: &mut Pass, mut session: Session) -> Result<(), ApiError> {
+    let uid = pass.keeper_uid().to_owned();
     let base = pass.stored.as_ref().and_then(|stored| stored.at.clone());
     let basis = pass.stored.as_ref().map(|stored| Basis::of(&stored.session.facts)).unwrap_or_default();
-    let answer = Unsaved { key: pass.key.clone(), base, basis, session: session.clone() };
+    let answer = Unsaved { key: pass.key.clone(), base, basis: basis.clone(), session: session.clone() };
     for pause in STORE_AGAIN_AFTER {
         match act::store_session(operator, pass, Urgency::Answer, session.clone()).await {
             Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+            Err(error) if error.is_conflict() && seed::was_taken_over(operator, pass, &basis, &mut session).await => {}
             Err(error) => {
                 if !error.is_not_found() {
                     operator.unsaved.keep(&uid, answer);

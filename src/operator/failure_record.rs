@@ -63,7 +63,7 @@ fn explained(pass: &Pass, failure: &Failure) -> String {
         Some(reason) => format!("{reason}: {}", failure.message),
         None => failure.message.clone(),
     };
-    if failure.class == FailureClass::Rejected {
+    if failure.class == FailureClass::Rejected && !pass.is_good_for_one_login() {
         // No name: other ApiTokens with the same values in other Secrets are told the same.
         message.push_str("; correct the values in the credentials Secret, which are then tried at once");
     }

@@ -20,7 +20,7 @@ pub async fn flush(operator: &Operator) -> bool {
 
 /// It is stored, or it is of no use any more.
 async fn is_settled(operator: &Operator, uid: &str, Answer { key, base, session, .. }: Answer) -> bool {
-    let Some(mut pass) = observe::glance(operator, &key, operator.now()).filter(|pass| pass.token.uid == uid) else {
+    let Some(mut pass) = observe::glance(operator, &key, operator.now()).filter(|pass| pass.keeper_uid() == uid) else {
         return true;
     };
     pass.stored = Some(Stored { at: base, session: session.clone() });

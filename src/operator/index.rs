@@ -4,6 +4,7 @@
 //! cluster. What is not in here is unknown, not absent: the watches see only Secrets with the role label.
 
 mod inventory;
+mod seeds;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -37,6 +38,8 @@ struct Inner {
     by_provider: HashMap<ProviderKey, BTreeSet<Key>>,
     /// Outputs that have another name than the ApiToken to which they belong, by its uid.
     renamed_outputs: HashMap<String, BTreeSet<Key>>,
+    /// Sessions that belong to credentials, by the uid of the ApiToken that uses them.
+    kept: HashMap<String, Key>,
     /// Secrets that a GET has shown to be absent, or to lack the label, and when.
     absent: HashMap<Key, (Timestamp, Absence)>,
 }
@@ -122,7 +125,7 @@ impl Index {
     /// Every session in sight, to collect what they remember of rejected credentials.
     pub fn visit_sessions(&self, mut visit: impl FnMut(&Key, &Facts)) {
         for (key, secret) in &self.lock().secrets {
-            if let SecretRole::Session { owner: Some(owner), facts: Some(facts) } = &secret.role {
+            if let SecretRole::Session { owner: Some(owner), facts: Some(facts), .. } = &secret.role {
                 visit(&Key::new(&*key.namespace, &*owner.name), facts);
             }
         }
@@ -131,6 +134,7 @@ impl Index {
     /// Takes in an ApiToken; returns who has to look at it.
     pub fn apply_token(&self, key: Key, mut entry: TokenEntry) -> Vec<Subject> {
         let mut inner = self.lock();
+        let mut concerned = vec![Subject::Token(key.clone())];
         if let Some(old) = inner.tokens.get(&key) {
             // Our own write of the status comes back by the watch: nothing new.
             if old.uid == entry.uid && entry.version > 0 && old.version >= entry.version {
@@ -140,6 +144,8 @@ impl Index {
                 entry.generation_seen_at = old.generation_seen_at;
                 // One copy of an unchanged spec, whoever still holds the old entry.
                 entry.spec = old.spec.clone();
+            } else {
+                concerned.extend(inner.heirs(&old.uid));
             }
         }
         inner.forget_token(&key);
@@ -147,8 +153,8 @@ impl Index {
             inner.by_secret.entry(secret).or_default().insert(key.clone());
         }
         inner.by_provider.entry(entry.provider(&key)).or_default().insert(key.clone());
-        inner.tokens.insert(key.clone(), Arc::new(entry));
-        vec![Subject::Token(key)]
+        inner.tokens.insert(key, Arc::new(entry));
+        concerned
     }
 
     pub fn remove_token(&self, key: &Key, uid: &str) -> Vec<Subject> {
@@ -156,7 +162,7 @@ impl Index {
         if inner.tokens.get(key).is_some_and(|old| old.uid == uid) {
             inner.forget_token(key);
         }
-        vec![Subject::Token(key.clone())]
+        std::iter::once(Subject::Token(key.clone())).chain(inner.heirs(uid)).collect()
     }
 
     /// Takes in a Secret's metadata; returns the ApiTokens that it concerns.
@@ -174,6 +180,7 @@ impl Index {
             inner.renamed_outputs.entry(uid.to_owned()).or_default().insert(key.clone());
         }
         let concerned = inner.concerned_by(&key, &entry);
+        inner.note_kept(&key, &entry);
         inner.secrets.insert(key, Arc::new(entry));
         concerned
     }
@@ -263,10 +270,12 @@ impl Index {
         let mut inner = self.lock();
         let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
         let gone: Vec<_> = inner.tokens.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
+        let uid = |key: &Key| Some(&inner.tokens.get(key)?.uid);
+        let heirs: Vec<_> = gone.iter().filter_map(uid).flat_map(|uid| inner.heirs(uid)).collect();
         for key in &gone {
             inner.forget_token(key);
         }
-        gone.into_iter().map(Subject::Token).collect()
+        gone.into_iter().map(Subject::Token).chain(heirs).collect()
     }
 
     /// After a new list of Secrets: what it did not show is unknown.
@@ -310,6 +319,7 @@ impl Inner {
 
     fn forget_secret(&mut self, key: &Key) {
         let Some(old) = self.secrets.remove(key) else { return };
+        self.forget_kept(key, &old);
         if let Some(uid) = old.output_of() {
             let uid = uid.to_owned();
             remove_from(&mut self.renamed_outputs, &uid, key);

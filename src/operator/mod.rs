@@ -44,6 +44,8 @@ pub mod lease;
 pub mod route;
 /// From an issuer to its token endpoint.
 pub mod discovery;
+/// With what a session lives and dies.
+pub mod keeper;
 /// What one pass carries along.
 pub mod pass;
 /// Answers that could not be stored yet.
@@ -68,6 +70,8 @@ pub mod project;
 pub mod failure_record;
 /// Where a request goes.
 pub mod whereabouts;
+/// What credentials that are good for one login change.
+pub mod seed;
 /// One request to a provider.
 pub mod exchange;
 /// What is reported while a pass waits.

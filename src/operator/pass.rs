@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     cluster::Urgency,
     entry::{Key, TokenEntry},
+    keeper::Keeper,
     route::Route,
 };
 use crate::{
@@ -26,6 +27,8 @@ pub struct Pass {
     /// The provider, where it may be used.
     pub route: Option<Route>,
     pub seen: Observation,
+    /// What the session belongs to.
+    pub keeper: Keeper,
     /// The session as it is stored, once it was read.
     pub stored: Option<Stored>,
     /// The credentials, where they were read.
@@ -57,6 +60,24 @@ impl Pass {
             stored.session = std::mem::take(&mut stored.session).ended();
             self.seen.session = Seen::There(stored.session.facts.clone());
         }
+    }
+
+    /// Where the session is kept, as far as that is known.
+    #[must_use]
+    pub fn session(&self) -> Option<Key> {
+        self.keeper.session(&self.key, &self.token)
+    }
+
+    /// Uid of what the session belongs to; as long as nobody knows that, of the ApiToken.
+    #[must_use]
+    pub fn keeper_uid(&self) -> &str {
+        self.keeper.uid(&self.token).unwrap_or(&self.token.uid)
+    }
+
+    /// Whether a login presents what may be presented once.
+    #[must_use]
+    pub fn is_good_for_one_login(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| route.view.definition.one_time_seed().is_some())
     }
 
     /// Whether a valid token depends on this pass.

@@ -22,6 +22,7 @@ use super::{
     cluster::{ApiError, Target},
     entry::{Key, OutputMarks},
     index::Known,
+    keeper::owned_by,
     observe,
     pass::Pass,
 };
@@ -178,7 +179,7 @@ impl Projection {
         annotations.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         let mut labels = plan.labels.clone();
         labels.insert(ROLE_LABEL.to_owned(), ROLE_OUTPUT.to_owned());
-        let owner = act::owner_reference(&pass.key, &pass.token);
+        let owner = owned_by(&pass.key, &pass.token);
         Some(Self { plan, data, labels, annotations, revision, owner })
     }
 

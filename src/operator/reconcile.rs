@@ -20,13 +20,14 @@ use super::{
     project,
     queue::Ended,
     route::Route,
+    seed,
     whereabouts,
 };
 use crate::{
     api::{ApiTokenStatus, http::Operation, reasons},
     token::{
         decide::{Call, Decision, Next, OutputStep, Wait, Why, decide},
-        observation::{Block, CredentialsView, Observation},
+        observation::{Block, CredentialsView},
         output::secret_name,
         status,
     },
@@ -227,9 +228,15 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     }
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };
-    if let Some(answer) = operator.unsaved.answer_to(&pass.token.uid, stored) {
+    if let Some(answer) = operator.unsaved.answer_to(pass.keeper_uid(), stored) {
         Box::pin(act::store_session(operator, pass, Urgency::Answer, answer)).await?;
-        operator.unsaved.forget(&pass.token.uid);
+        operator.unsaved.forget(pass.keeper_uid());
+    }
+    if observe::is_free(pass) {
+        // Nothing is made of a session before it says whose it is: two could use it.
+        let session = pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default();
+        let (session, urgency) = (seed::used_by_us(pass, session), pass.urgency());
+        Box::pin(act::store_session(operator, pass, urgency, session)).await?;
     }
     Ok(true)
 }
@@ -245,7 +252,7 @@ async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) 
     let asked = Instant::now();
     let permit = loop {
         let accepted = operator.rejections.next_acceptance();
-        let ask = ask(operator, &pass.seen, route, call);
+        let ask = ask(operator, pass, route, call);
         let tries_new_credentials = ask.locks.len() > 1;
         tokio::select! {
             biased;
@@ -278,7 +285,8 @@ impl Admitted {
     }
 }
 
-fn ask(operator: &Operator, seen: &Observation, route: &Route, call: Call) -> Ask {
+fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Ask {
+    let seen = &pass.seen;
     let issued = seen.facts().and_then(|facts| facts.issued.as_ref());
     let deadline = issued.map_or_else(|| seen.token.created_at + FIRST_ISSUE_WITHIN, |issued| issued.expires_at);
     let definition = &route.view.definition;
@@ -287,6 +295,8 @@ fn ask(operator: &Operator, seen: &Observation, route: &Route, call: Call) -> As
         _ => seen.token.uid.clone(),
     };
     let mut locks = vec![secret];
+    // Another Secret can hold the same refresh token.
+    locks.extend(seed::about_to_be_spent(pass, call.operation));
     if let (Operation::Login, Some(content)) = (call.operation, seen.credentials_content()) {
         let origin = definition.origin().to_string();
         // Until somebody has been let in with them, the same values are tried by one at a time, whoever holds them.

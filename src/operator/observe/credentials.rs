@@ -1,6 +1,6 @@
 //! The credentials Secret: seen, agreed to by its owner, and complete?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, jiff::Timestamp};
 use kube::{Api, ResourceExt};
@@ -114,12 +114,14 @@ fn judge_credentials(
         Err(incomplete) => return (CredentialsView::Blocked(not_complete(at, &incomplete)), None),
     };
     let Version { uid, resource_version } = version(&secret.metadata);
+    let seed = definition.seed.as_ref().map(|seed| BTreeSet::from([seed.key.clone()]));
     let content = SeenCredentials {
         uid: uid.clone(),
         resource_version: resource_version.clone(),
         fingerprint: credentials.fingerprint(&operator.fingerprint_key),
         refresh_fingerprint: credentials
             .fingerprint_of(&operator.fingerprint_key, &definition.refresh_uses().credentials),
+        seed: seed.map(|key| credentials.fingerprint_of(&operator.fingerprint_key, &key)),
     };
     let untrimmed = credentials.trailing_whitespace_keys().into_iter().map(str::to_owned).collect();
     (CredentialsView::There { uid, resource_version, content: Some(content), untrimmed }, Some(credentials))

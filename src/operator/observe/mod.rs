@@ -2,35 +2,39 @@
 
 mod credentials;
 pub(super) mod output;
+mod session;
 
 use std::sync::Arc;
 
 use k8s_openapi::{
-    api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::{SignedDuration, Timestamp},
 };
 use kube::Api;
 use tokio::time::Instant;
 
+use self::session::Found;
 use super::{
     Operator,
     cluster::{ApiError, Target, Urgency},
     entry::{Key, SecretRole},
     index::Known,
+    keeper::Keeper,
     pass::{Pass, Stored, Version},
     route, tls_reading,
 };
 use crate::{
-    api::{ApiToken, names::SESSION_SECRET_TYPE},
+    api::ApiToken,
     token::{
+        facts::SeenCredentials,
         observation::{CredentialsView, Observation, Seen, TokenView},
-        session::{DOCUMENT_KEY, Session},
     },
 };
 
 /// An ApiToken that is as new as this is not looked for before its first login.
 const NEW_FOR: SignedDuration = SignedDuration::from_secs(5);
+
+pub use self::session::{is_free, session_as_stored};
 
 /// Why a pass could not find out what it had to know.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,8 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         Err(block) => (None, Err(block)),
     };
     let mark = route::spec_mark(&operator.index, key, &token);
+    let credentials = credentials::at_a_glance(operator, key, &token, route.as_ref(), now);
+    let keeper = Keeper::find(&operator.index, &token, route.as_ref(), &credentials);
     let seen = Observation {
         token: TokenView {
             namespace: key.namespace.clone(),
@@ -65,25 +71,17 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
             spec_seen_at: mark.seen_at,
         },
         provider,
-        credentials: credentials::at_a_glance(operator, key, &token, route.as_ref(), now),
-        session: match operator.index.secret(&token.session(key), now) {
-            _ if operator.unsaved.has(&token.uid) => Seen::Unknown,
-            Known::There(entry) => match &entry.role {
-                SecretRole::Session { facts: Some(facts), .. } => {
-                    let mut facts = (**facts).clone();
-                    operator.unsaved.drop_unsent(&token.uid, &mut facts);
-                    Seen::There(facts)
-                }
-                _ => Seen::Unknown,
-            },
-            Known::Absent(_) | Known::Unknown => Seen::Unknown,
-        },
+        credentials,
+        session: Seen::Unknown,
         output: output::at_a_glance(operator, key, &token, route.as_ref(), now),
         rejection: None,
         accepted: false,
         interrupted: None,
+        spent_elsewhere: false,
     };
-    let mut pass = Pass { key: key.clone(), token, route, seen, stored: None, credentials: None, read_at: None };
+    let mut pass =
+        Pass { key: key.clone(), token, route, seen, keeper, stored: None, credentials: None, read_at: None };
+    session::glance(operator, &mut pass, now);
     remember_rejection(operator, &mut pass);
     Some(pass)
 }
@@ -92,7 +90,8 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
 #[must_use]
 pub fn expiry(operator: &Operator, key: &Key, now: Timestamp) -> Option<Timestamp> {
     let token = operator.index.token(key)?;
-    let Known::There(entry) = operator.index.secret(&token.session(key), now) else { return None };
+    let at = Keeper::last(&operator.index, &token).session(key, &token)?;
+    let Known::There(entry) = operator.index.secret(&at, now) else { return None };
     let SecretRole::Session { facts: Some(facts), .. } = &entry.role else { return None };
     facts.issued.as_ref().map(|issued| issued.expires_at).filter(|at| now < *at)
 }
@@ -112,11 +111,15 @@ pub async fn look(
         tls_reading::refresh(operator, &token.provider(key), Urgency::Renewal).await?;
     }
     let Some(mut pass) = glance(operator, key, now) else { return Ok(None) };
-    let unread = matches!(pass.seen.credentials, CredentialsView::Unknown | CredentialsView::There { .. })
+    if pass.keeper == Keeper::Unknown {
+        find_keeper(operator, &mut pass, now).await?;
+    }
+    let unread = pass.credentials.is_none()
+        && matches!(pass.seen.credentials, CredentialsView::Unknown | CredentialsView::There { .. })
         && (wants_credentials || pass.seen.credentials_content().is_none());
     let urgency = pass.urgency();
-    let (stored, credentials, output) = tokio::join!(
-        read_session(operator, &pass, urgency),
+    let (found, credentials, output) = tokio::join!(
+        session::look(operator, &pass, urgency),
         async {
             match &pass.route {
                 Some(route) if unread => credentials::read(operator, &pass, route, now).await.map(Some),
@@ -130,23 +133,6 @@ pub async fn look(
             }
         },
     );
-    let mut stored = stored?;
-    operator.unsaved.drop_unsent(&pass.token.uid, &mut stored.session.facts);
-    let is_new = now.duration_since(pass.token.created_at) < NEW_FOR;
-    if stored.at.is_none() && !is_new && !is_there(operator, &pass, urgency).await? {
-        operator.index.remove_token(key, &pass.token.uid);
-        return Ok(None);
-    }
-    if let Some(failure) = &stored.session.facts.login_failure {
-        // The leader before may have written it when the index did not know it yet.
-        operator.rejections.recall(failure, key);
-    }
-    if pass.seen.output.plan.is_none() {
-        pass.seen.output.plan = output::plan_from_session(&pass, &stored);
-    }
-    pass.seen.session = if stored.at.is_some() { Seen::There(stored.session.facts.clone()) } else { Seen::Absent };
-    pass.stored = Some(stored);
-    pass.read_at = Some(Instant::now());
     if let Some((view, content)) = credentials? {
         pass.seen.credentials = view;
         pass.credentials = content;
@@ -154,8 +140,42 @@ pub async fn look(
     if let Some(secret) = output? {
         pass.seen.output.secret = secret;
     }
+    match found? {
+        Found::Stored(stored) => {
+            let is_new = now.duration_since(pass.token.created_at) < NEW_FOR;
+            if stored.at.is_none() && !is_new && !is_there(operator, &pass, urgency).await? {
+                operator.index.remove_token(key, &pass.token.uid);
+                return Ok(None);
+            }
+            take_in(operator, &mut pass, stored);
+        }
+        Found::Anothers(user) => session::belongs_to(&mut pass, &user),
+        Found::Nowhere => pass.seen.session = Seen::Absent,
+    }
+    pass.read_at = Some(Instant::now());
     remember_rejection(operator, &mut pass);
     Ok(Some(pass))
+}
+
+fn take_in(operator: &Operator, pass: &mut Pass, stored: Stored) {
+    if let Some(failure) = &stored.session.facts.login_failure
+        && !pass.keeper.is_credentials()
+    {
+        // The leader before may have written it when the index did not know it yet.
+        operator.rejections.recall(failure, &pass.key);
+    }
+    if pass.seen.output.plan.is_none() {
+        pass.seen.output.plan = output::plan_from_session(pass, &stored);
+    }
+    pass.seen.session = if stored.at.is_some() { Seen::There(stored.session.facts.clone()) } else { Seen::Absent };
+    pass.stored = Some(stored);
+}
+
+/// Only the credentials themselves tell where the session is that belongs to them.
+async fn find_keeper(operator: &Operator, pass: &mut Pass, now: Timestamp) -> Result<(), ObserveError> {
+    fetch_credentials(operator, pass, now).await?;
+    pass.keeper = Keeper::find(&operator.index, &pass.token, pass.route.as_ref(), &pass.seen.credentials);
+    Ok(())
 }
 
 /// Whether the ApiToken that the index knows exists. Where its watch is silent and it was deleted, its session is gone,
@@ -178,9 +198,19 @@ pub fn remember_rejection(operator: &Operator, pass: &mut Pass) {
     let origin = route.view.definition.origin().to_string();
     let interrupted = operator.rejections.interrupted(&route.view.fingerprint, &content.fingerprint);
     let accepted = operator.rejections.is_accepted(&origin, &content.fingerprint);
-    pass.seen.rejection = operator.rejections.of(&origin, &content.fingerprint, &pass.key);
+    let rejection = operator.rejections.of(&origin, &content.fingerprint, &pass.key);
+    let spent_elsewhere = is_spent_elsewhere(operator, pass, content);
+    pass.seen.rejection = rejection;
     pass.seen.interrupted = interrupted;
+    pass.seen.spent_elsewhere = spent_elsewhere;
     pass.seen.accepted = accepted;
+}
+
+/// Whether the refresh token of the credentials was presented for the session of another Secret.
+fn is_spent_elsewhere(operator: &Operator, pass: &Pass, content: &SeenCredentials) -> bool {
+    let Some(seed) = content.seed.as_ref().filter(|_| pass.is_good_for_one_login()) else { return false };
+    let spent_here = pass.seen.facts().is_some_and(|facts| facts.has_spent(seed));
+    !spent_here && pass.session().is_some_and(|own| operator.index.has_spent(seed, &own))
 }
 
 /// Whether what the pass has read is still what the index knows: nobody has written any of it since.
@@ -195,8 +225,8 @@ pub fn is_current(operator: &Operator, pass: &Pass) -> bool {
     let token = token.is_some_and(|token| token.uid == pass.token.uid && token.version == pass.token.version);
     let specs = route::spec_mark(&operator.index, &pass.key, &pass.token).mark == pass.seen.token.spec_mark;
     let session = match pass.stored.as_ref().map(|stored| &stored.at) {
-        Some(Some(at)) => same(pass.token.session(&pass.key), &at.uid, &at.resource_version),
-        Some(None) => !matches!(operator.index.secret(&pass.token.session(&pass.key), now), Known::There(_)),
+        Some(Some(at)) => pass.session().is_some_and(|key| same(key, &at.uid, &at.resource_version)),
+        Some(None) => pass.session().is_some_and(|key| !matches!(operator.index.secret(&key, now), Known::There(_))),
         None => false,
     };
     let credentials = match (&pass.seen.credentials, &pass.token.spec.credentials_ref) {
@@ -220,27 +250,6 @@ pub async fn fetch_credentials(operator: &Operator, pass: &mut Pass, now: Timest
     pass.credentials = content;
     remember_rejection(operator, pass);
     Ok(())
-}
-
-async fn read_session(operator: &Operator, pass: &Pass, urgency: Urgency) -> Result<Stored, ObserveError> {
-    let at = pass.token.session(&pass.key);
-    let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
-    let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
-    let secret = match operator.cluster.call(urgency, target, || secrets.get(&at.name)).await {
-        Err(error) if error.is_not_found() => return Ok(Stored { at: None, session: Session::default() }),
-        other => other?,
-    };
-    let owned = secret.metadata.owner_references.iter().flatten().any(|owner| owner.uid == pass.token.uid);
-    if !owned || secret.type_.as_deref() != Some(SESSION_SECRET_TYPE) {
-        return Err(ObserveError::ForeignSession(at));
-    }
-    let document = secret.data.as_ref().and_then(|data| data.get(DOCUMENT_KEY)).map(|bytes| bytes.0.as_slice());
-    let session = Session::from_document(document).unwrap_or_else(|error| {
-        // What cannot be read is worth nothing: the next login writes it anew.
-        tracing::warn!(secret = %at, %error, "the session is not usable; logging in again");
-        Session::default()
-    });
-    Ok(Stored { at: Some(version(&secret.metadata)), session })
 }
 
 pub(super) fn version(metadata: &ObjectMeta) -> Version {

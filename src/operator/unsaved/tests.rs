@@ -23,7 +23,7 @@ fn intent(id: &str) -> Intent {
     let at = k8s_openapi::jiff::Timestamp::UNIX_EPOCH;
     let (provider_fingerprint, credentials_fingerprint) = (String::new(), None);
     let operation = Operation::Refresh;
-    Intent { id: id.to_owned(), operation, at, count: 1, provider_fingerprint, credentials_fingerprint }
+    Intent { id: id.to_owned(), operation, at, count: 1, provider_fingerprint, credentials_fingerprint, seed: None }
 }
 
 fn is_answered(unsaved: &Unsaved, at: Option<Version>) -> bool {

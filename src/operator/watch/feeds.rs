@@ -85,6 +85,8 @@ impl Feed for Secrets {
 
     fn delete(&self, object: Self::Object) -> Vec<Subject> {
         let (key, uid) = (Key::of(&object.metadata), object.metadata.uid.clone().unwrap_or_default());
+        // With credentials that are good for one login goes what their session has to say.
+        self.operator.unsaved.forget(&uid);
         let mut concerned = self.operator.index.remove_secret(&key, &uid);
         concerned.extend(self.operator.index.providers_referring_to(&key, &self.operator.own_namespace));
         concerned
