@@ -34,6 +34,7 @@ fn told_by_stories() -> BTreeSet<u8> {
     let mut files = Vec::new();
     sources(&repository().join("tests/stories"), &mut files);
     sources(&repository().join("tests/egress"), &mut files);
+    sources(&repository().join("tests/sim"), &mut files);
     let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
     texts.flat_map(|text| rows_in(&text)).collect()
 }
@@ -80,7 +81,7 @@ fn the_page_says_what_the_last_run_of_all_stories_has_shown() {
     let notes = notes::left().unwrap();
     let noted: BTreeSet<u8> = notes.iter().map(|note| note.row).collect();
     let missing: Vec<_> = told_by_stories().difference(&noted).copied().collect();
-    assert!(missing.is_empty(), "rows {missing:?} have no note: run `cargo test --test stories --test egress` first");
+    assert!(missing.is_empty(), "rows {missing:?} have no note: run `cargo test --test stories --test egress --test sim` first");
     let made = page(&matrix(), &notes);
     if env::var_os("UPDATE_RELIABILITY").is_some() {
         fs::write(repository().join("docs/reliability.md"), &made).unwrap();

@@ -14,6 +14,8 @@ pub enum Bug {
     TakesNoTurns,
     /// I4: outputs are written without a resourceVersion.
     WritesOutputsBlindly,
+    /// I5: a status repeats the credentials.
+    TellsSecrets,
     /// I6: a refused password counts as a provider in trouble.
     RetriesRefusedPasswords,
     /// I7: all providers share one line.
@@ -22,6 +24,10 @@ pub enum Bug {
     DeafToCredentials,
     /// I9: Ready never turns False.
     NeverUnready,
+    /// I10: a Secret of somebody else is taken for the output.
+    SeizesOutputs,
+    /// I11: no request is ever let go of.
+    KeepsRequests,
     /// I12: the Lease is believed to be held for ever.
     BelievesInItsLease,
     /// I13: a deletion goes unnoticed.

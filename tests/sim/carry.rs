@@ -99,6 +99,9 @@ impl Road {
             _ => {}
         }
         self.sim.running(self.process).await;
+        if self.sim.has(Bug::KeepsRequests) {
+            tokio::spawn(std::future::pending::<()>());
+        }
         let _landing = self.depart(order, frozen);
         let (tell, told) = oneshot::channel();
         let (sim, process) = (Arc::clone(&self.sim), self.process);
@@ -118,6 +121,9 @@ impl Road {
         }
         let answer = told.await.map_err(|_| (Cause::Closed, true))?;
         pause(back).await;
+        if harm == Some(Harm::Panic) {
+            panic!("cannot read {} after {}", answer.body, order.body);
+        }
         if harm == Some(Harm::LostAfter) { Err((Cause::Closed, true)) } else { Ok(answer) }
     }
 
@@ -132,6 +138,9 @@ impl Road {
         let until = now + slow + 75 * SECOND;
         for token in state.users_of(&order.credentials) {
             state.note(now, Event::Blocked { scope: Scope::Token(token), until, how: How::NoToken });
+        }
+        if harm == Harm::Panic && step == Step::Login {
+            state.interrupt(&order.credentials, now);
         }
         (Some(harm), there + slow / 2, back + slow / 2, down)
     }
@@ -181,7 +190,7 @@ impl Road {
                 let until = now + 75 * SECOND;
                 state.note(now, Event::Blocked { scope: Scope::Provider(order.provider), until, how: How::NoToken });
             }
-            Some(Odd::Status(404, _) | Odd::Garbage | Odd::EmptyToken) if login => {
+            Some(Odd::Status(404, _) | Odd::Garbage | Odd::EmptyToken | Odd::Echo) if login => {
                 let until = now + 16 * MINUTE;
                 state.note(now, Event::Blocked { scope: Scope::Token(order.token.clone()), until, how: How::NoToken });
             }

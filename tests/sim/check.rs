@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     fault::{HOUR, MINUTE, SECOND, clock},
     history::{Asked, Event, History},
+    manners,
     timeline::{Held, timelines},
 };
 
@@ -39,6 +40,9 @@ pub const INVARIANTS: &[Check] = &[
     i7_nobody_waits_for_anothers_provider,
     i8_all_is_well_when_faults_have_stopped,
     i9_ready_is_never_said_of_an_expired_token,
+    manners::i5_no_secret_is_told,
+    manners::i10_what_is_not_ours_is_not_touched,
+    manners::i11_nothing_is_kept_for_ever,
     i12_nobody_acts_without_the_lease,
     i13_what_is_deleted_stays_deleted,
     no_pass_panics,

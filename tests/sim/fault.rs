@@ -43,6 +43,9 @@ pub enum Harm {
     Slow(i64),
     /// The API server refuses with this code and applies nothing.
     Refuse(u16),
+    /// It takes effect, and whoever reads the answer panics, with a secret in the message. By no chance of its own: no
+    /// pass may panic.
+    Panic,
 }
 
 /// A reply of a provider that is not what one would like.
@@ -56,6 +59,8 @@ pub enum Odd {
     Lifetime(&'static str),
     SameToken,
     NoRefreshToken,
+    /// A failure that repeats all that it was sent.
+    Echo,
 }
 
 /// What a user, or whoever has rights in the namespace, does.
@@ -71,6 +76,8 @@ pub enum Edit {
     RequestRefresh,
     DeleteOutput,
     OverwriteOutput,
+    /// A Secret of somebody else stands where the output was.
+    TakeOutput,
     DeleteSession,
     TamperStatus,
     Recreate,
@@ -238,6 +245,7 @@ fn odd(rng: &mut Rng) -> Odd {
         Odd::Lifetime("30"),
         Odd::SameToken,
         Odd::NoRefreshToken,
+        Odd::Echo,
     ])
 }
 
@@ -254,6 +262,7 @@ fn edit(rng: &mut Rng) -> Edit {
         Edit::RequestRefresh,
         Edit::DeleteOutput,
         Edit::OverwriteOutput,
+        Edit::TakeOutput,
         Edit::DeleteSession,
         Edit::TamperStatus,
         Edit::Recreate,
@@ -278,6 +287,7 @@ impl What {
         match self {
             Self::Call { harm: Harm::CrashBefore | Harm::CrashSent | Harm::CrashAfter, .. } => "crash at a call".into(),
             Self::Call { harm: Harm::Refuse(_), .. } => "call refused".into(),
+            Self::Call { harm: Harm::Panic, .. } => "pass that panics".into(),
             Self::Call { .. } => "call lost or slow".into(),
             Self::Api { .. } => "API server down".into(),
             Self::ProviderDown { .. } => "provider down".into(),

@@ -50,6 +50,18 @@ pub enum Event {
         process: usize,
         what: String,
     },
+    /// A secret stood where none may stand.
+    Leaked {
+        place: String,
+    },
+    /// A process wrote to what is not ours.
+    Touched {
+        name: String,
+    },
+    /// A line of the log that tells of a bug.
+    Complained {
+        line: String,
+    },
     /// `Ready` as it stands in the status.
     Ready {
         token: String,
@@ -141,6 +153,10 @@ pub struct History {
     pub ends_at: i64,
     pub blocks: Vec<(i64, i64, Scope, How)>,
     pub clocks: Vec<(i64, i64)>,
+    /// Tasks that ran at the end, when nothing had gone wrong for long.
+    pub tasks: usize,
+    /// What processes held on to at the end though nobody waited for it any more.
+    pub kept: Vec<String>,
 }
 
 impl History {

@@ -23,6 +23,7 @@ fn provoking(seed: u64, bug: Bug) -> Scenario {
         }
         Bug::NeverUnready => &[What::ProviderDown { provider: 0, down_for: 100 * MINUTE }],
         Bug::BelievesInItsLease => &[What::Pause { replica: 0, lasts: 60 * SECOND }],
+        Bug::SeizesOutputs => &[What::User { token: 0, edit: Edit::TakeOutput, lasts: 5 * MINUTE }],
         Bug::DeafToDeletions => &[What::User { token: 0, edit: Edit::Delete, lasts: SECOND }],
         _ => &[],
     };
@@ -69,6 +70,11 @@ fn an_output_that_is_written_without_a_version_is_caught() {
 }
 
 #[test]
+fn a_status_that_repeats_a_password_is_caught() {
+    is_caught(Bug::TellsSecrets, "I5");
+}
+
+#[test]
 fn a_refused_password_that_is_tried_again_is_caught() {
     is_caught(Bug::RetriesRefusedPasswords, "I6");
 }
@@ -86,6 +92,16 @@ fn credentials_that_are_mended_and_not_looked_at_are_caught() {
 #[test]
 fn a_status_that_stays_ready_is_caught() {
     is_caught(Bug::NeverUnready, "I9");
+}
+
+#[test]
+fn an_output_that_is_taken_from_somebody_else_is_caught() {
+    is_caught(Bug::SeizesOutputs, "I10");
+}
+
+#[test]
+fn requests_that_are_never_let_go_of_are_caught() {
+    is_caught(Bug::KeepsRequests, "I11");
 }
 
 #[test]

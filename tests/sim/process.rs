@@ -112,14 +112,35 @@ async fn live(sim: &Arc<Sim>) {
         }
     }
     tasks.shutdown().await;
-    let encoded = operator.metrics.encode();
-    if encoded
-        .lines()
-        .any(|line| line.contains("outcome=\"panicked\"") && line.contains("_total") && !line.ends_with(" 0"))
-    {
-        sim.note(Event::Panicked { process: number });
-    }
+    look_at_metrics(sim, number, &operator);
     sim.lock().processes[number].operator = None;
+}
+
+/// What the metrics of a process say at its end.
+fn look_at_metrics(sim: &Sim, process: usize, operator: &Operator) {
+    let encoded = operator.metrics.encode();
+    let told = |line: &str| line.contains("outcome=\"panicked\"") && line.contains("_total") && !line.ends_with(" 0");
+    if encoded.lines().any(told) {
+        sim.note(Event::Panicked { process });
+    }
+    sim.look_at("the metrics", &encoded);
+}
+
+/// What the processes that live to the end of a run still hold.
+pub fn look_back(sim: &Sim) {
+    let living: Vec<_> = {
+        let state = sim.lock();
+        let operator = |(number, process): (usize, &Process)| Some((number, process.operator.clone()?));
+        state.processes.iter().enumerate().filter(|(_, process)| !process.dead).filter_map(operator).collect()
+    };
+    for (number, operator) in living {
+        look_at_metrics(sim, number, &operator);
+        let (unsaved, waiting) = (operator.unsaved.all().len(), operator.gate.waiting());
+        if unsaved + waiting > 0 {
+            let kept = format!("process {number}: {unsaved} answers unsaved, {waiting} requests at the gate");
+            sim.lock().history.kept.push(kept);
+        }
+    }
 }
 
 async fn put_together(

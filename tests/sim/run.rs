@@ -3,15 +3,19 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
-use tokio::{runtime::Builder, task::JoinSet};
+use tokio::{
+    runtime::{Builder, Handle},
+    task::JoinSet,
+};
 
 use crate::{
     bug::Bug,
     check::{Violation, violations},
     fault::{Fault, HOUR, MINUTE, Shape, plan},
     history::{Event, History},
+    leak::{CANARY, listen},
     observe::CREDENTIALS,
-    process::supervise,
+    process::{look_back, supervise},
     rng::Rng,
     sim::{Sim, pause, timestamp},
     store::{By, Id, Kind},
@@ -95,6 +99,7 @@ impl Scenario {
             ..History::default()
         };
         let sim = Sim::new(rng, vendors, history, bug);
+        let _log = listen(&sim);
         populate(&sim, self.shape.tokens);
         let mut tasks = JoinSet::new();
         for _ in 0..self.shape.replicas {
@@ -106,9 +111,12 @@ impl Scenario {
         pause(self.shape.healed_at).await;
         heal(&sim);
         pause(self.shape.ends_at - self.shape.healed_at).await;
+        let alive = Handle::current().metrics().num_alive_tasks();
+        look_back(&sim);
         tasks.shutdown().await;
         let mut state = sim.lock();
         let mut history = std::mem::take(&mut state.history);
+        history.tasks = alive;
         history.sort_out();
         Outcome { violations: violations(&history), history, fired: std::mem::take(&mut state.fired) }
     }
@@ -126,7 +134,7 @@ fn populate(sim: &Arc<Sim>, tokens: usize) {
     }
     for number in 0..tokens {
         let user = shared(number, state.vendors.len()).to_string();
-        let account = Account { password: format!("password of {user}"), ..Account::default() };
+        let account = Account { password: format!("{CANARY}password-of-{user}"), ..Account::default() };
         let provider = number % state.vendors.len();
         state.vendors[provider].accounts.entry(user.clone()).or_insert(account);
         state.restore_credentials(&format!("{CREDENTIALS}{user}"), 0);

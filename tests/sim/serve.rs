@@ -14,6 +14,7 @@ use crate::{
     call::{Call, status},
     fault::{Harm, SECOND, Step},
     history::{Event, How, Scope},
+    leak::CANARY,
     observe::{CREDENTIALS, SESSION},
     sim::{Sim, State, pause, text, timestamp},
     store::Kind,
@@ -38,6 +39,7 @@ impl Sim {
         if let Some(pretended) = self.sabotage(&mut call) {
             return answer(&(200, pretended));
         }
+        self.look_for_secrets(&call);
         let (harm, there, back) = self.fate(&call);
         match harm {
             Some(Harm::CrashBefore) => self.kill(process),
@@ -73,6 +75,9 @@ impl Sim {
         }
         pause(back).await;
         self.running(process).await;
+        if harm == Some(Harm::Panic) {
+            panic!("cannot read {}, or {CANARY}", done.1);
+        }
         answer(&done)
     }
 
@@ -110,10 +115,14 @@ impl Sim {
         let created = timestamp(now).to_string();
         let mut state = self.lock();
         let state = &mut *state;
+        let theirs = state.store.get(&call.id).is_some_and(|there| is_of_others(call, there));
         let (code, object) = call.apply(&mut state.store, process, &created);
         if code < 300 && call.is_write() && !call.forgotten {
             let what = call.step();
             let token = state.concerned(call).unwrap_or_default();
+            if theirs {
+                state.note(now, Event::Touched { name: call.id.name.clone() });
+            }
             if what == Step::WriteAnswer {
                 state.processes[process].owes.remove(&token);
             }
@@ -164,6 +173,16 @@ impl Sim {
                 let state = self.lock();
                 unready.then(|| state.store.get(&call.id).cloned().unwrap_or_default())
             }
+            (Bug::TellsSecrets, Step::WriteStatus) => {
+                let password = self.lock().data_of(&format!("{CREDENTIALS}0"))["password"].clone();
+                call.body["status"]["conditions"][0]["message"] = password;
+                None
+            }
+            (Bug::SeizesOutputs, Step::ReadOutput) => {
+                let state = self.lock();
+                let there = state.store.get(&call.id).filter(|there| is_of_others(call, there));
+                there.map(|there| state.as_ours(call, there.clone()))
+            }
             // The intent is neither stored nor missed.
             (Bug::ForgetsIntents, Step::WriteIntent) => {
                 let state = self.lock();
@@ -212,6 +231,16 @@ impl State {
         }
     }
 
+    /// A Secret of somebody else, as if it were this output.
+    fn as_ours(&self, call: &Call, mut there: Value) -> Value {
+        let uid = self.token(&call.id.name).map(|token| token["metadata"]["uid"].clone());
+        let owner = json!([{ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ApiToken", "name": call.id.name,
+            "uid": uid.unwrap_or_default(), "controller": true }]);
+        there["metadata"]["labels"] = json!({ "apitoken.dev/role": "output" });
+        there["metadata"]["ownerReferences"] = owner;
+        there
+    }
+
     pub fn credentials_of(&self, token: &str) -> Option<String> {
         Some(text(&self.token(token)?["spec"]["credentialsRef"]["name"]).to_owned())
     }
@@ -223,6 +252,16 @@ impl State {
         if self.history.elected && !leads {
             self.note(now, Event::Usurped { process, what });
         }
+    }
+}
+
+/// What a process has no business with: Secrets without our label, credentials, and all but the status of what users
+/// write.
+fn is_of_others(call: &Call, there: &Value) -> bool {
+    match call.id.kind {
+        Kind::Secret => !matches!(text(&there["metadata"]["labels"]["apitoken.dev/role"]), "session" | "output"),
+        Kind::ApiToken | Kind::Provider => !call.status,
+        Kind::Lease => false,
     }
 }
 

@@ -249,6 +249,11 @@ impl State {
         users.map(|(id, _)| id.name.clone()).collect()
     }
 
+    /// The names of all ApiTokens.
+    pub fn tokens(&self) -> Vec<String> {
+        self.store.all().filter(|(id, _)| id.kind == Kind::ApiToken).map(|(id, _)| id.name.clone()).collect()
+    }
+
     /// The name of the ApiToken with this uid.
     pub fn token_of(&self, uid: &str) -> Option<String> {
         let mut tokens = self.store.all().filter(|(id, _)| id.kind == Kind::ApiToken);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     fault::{Edit, Fault, HOUR, SECOND, What},
     history::{Event, How, Scope},
+    leak::CANARY,
     observe::CREDENTIALS,
     sim::{Fed, NAMESPACE, Sim, State, pause, timestamp},
     store::{By, Id, Kind},
@@ -113,7 +114,12 @@ async fn user(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
     begin(sim, token, edit, lasts);
     let takes_away = matches!(
         edit,
-        Edit::WrongPassword | Edit::RemoveCredentials | Edit::UnlabelCredentials | Edit::Suspend | Edit::Recreate
+        Edit::WrongPassword
+            | Edit::RemoveCredentials
+            | Edit::UnlabelCredentials
+            | Edit::Suspend
+            | Edit::TakeOutput
+            | Edit::Recreate
     );
     if takes_away {
         pause(lasts).await;
@@ -131,7 +137,7 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
     let credentials = Id::secret(NAMESPACE, &state.credentials_of(token).unwrap());
     state.note(now, Event::Waived);
     match edit {
-        Edit::WrongPassword => state.set_password(&credentials.name, "wrong"),
+        Edit::WrongPassword => state.set_password(&credentials.name, &format!("{CANARY}wrong")),
         Edit::NewPassword => state.new_password(&credentials.name),
         Edit::TouchCredentials => {
             state.change(&credentials, |it| it["metadata"]["labels"]["touched"] = json!(now.to_string()));
@@ -151,6 +157,12 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
         Edit::OverwriteOutput => {
             state.change(&output, |it| it["data"] = json!({ "token": BASE64_STANDARD.encode("mine") }));
         }
+        Edit::TakeOutput => {
+            let _none = state.store.delete(&output, &Value::Null, By::User);
+            let theirs = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {},
+                "data": { "token": BASE64_STANDARD.encode("theirs") } });
+            state.store.create(&output, theirs, By::User, &timestamp(now).to_string()).unwrap();
+        }
         Edit::DeleteSession => {
             let uid = crate::sim::text(&state.token(token).unwrap()["metadata"]["uid"]).to_owned();
             let session = Id::secret(NAMESPACE, &format!("{}{uid}", crate::observe::SESSION));
@@ -162,7 +174,7 @@ fn begin(sim: &Arc<Sim>, token: &str, edit: Edit, lasts: i64) {
         }),
         Edit::Recreate | Edit::Delete => drop(state.store.delete(&id, &Value::Null, By::User)),
     }
-    let suspended = if edit == Edit::Suspend { lasts } else { 0 };
+    let suspended = if matches!(edit, Edit::Suspend | Edit::TakeOutput) { lasts } else { 0 };
     state.note(now, Event::Blocked { scope: scope.clone(), until: now + 90 * SECOND, how: How::Blind });
     state.note(now, Event::Blocked { scope, until: now + suspended + 90 * SECOND, how: How::NoToken });
     if matches!(edit, Edit::WrongPassword | Edit::RemoveCredentials | Edit::UnlabelCredentials) {
@@ -199,6 +211,7 @@ fn undo(sim: &Arc<Sim>, token: &str, edit: Edit) {
             }
         }
         Edit::Suspend => state.change(&id, |it| drop(it["spec"].as_object_mut().unwrap().remove("suspend"))),
+        Edit::TakeOutput => state.give_back(&Id::secret(NAMESPACE, token)),
         _ => {}
     }
     sim.publish(state);
@@ -212,6 +225,9 @@ pub fn heal(sim: &Arc<Sim>) {
     state.armed.clear();
     for vendor in &mut state.vendors {
         vendor.odd.clear();
+    }
+    for token in state.tokens() {
+        state.give_back(&Id::secret(NAMESPACE, &token));
     }
     // Only where nothing happens before somebody acts: all others must come right by themselves.
     for token in state.wait_for_somebody() {
@@ -253,7 +269,7 @@ impl State {
         }
     }
 
-    fn data_of(&self, name: &str) -> Value {
+    pub fn data_of(&self, name: &str) -> Value {
         let user = name.strip_prefix(CREDENTIALS).unwrap();
         let password =
             self.vendors.iter().find_map(|vendor| Some(vendor.accounts.get(user)?.password.clone())).unwrap();
@@ -268,12 +284,20 @@ impl State {
     /// Changed at the provider and in the Secret.
     fn new_password(&mut self, credentials: &str) {
         self.serial += 1;
-        let (user, password) = (credentials.strip_prefix(CREDENTIALS).unwrap(), format!("password-{}", self.serial));
+        let (user, password) =
+            (credentials.strip_prefix(CREDENTIALS).unwrap(), format!("{CANARY}password-{}", self.serial));
         for account in self.vendors.iter_mut().filter_map(|vendor| vendor.accounts.get_mut(user)) {
             account.password.clone_from(&password);
             account.locked = false;
         }
         self.set_password(credentials, &password);
+    }
+
+    /// The Secret of somebody else goes, if it is still his.
+    fn give_back(&mut self, id: &Id) {
+        if self.store.get(id).is_some_and(|there| there["metadata"]["labels"].is_null()) {
+            let _gone = self.store.delete(id, &Value::Null, By::User);
+        }
     }
 
     fn change(&mut self, id: &Id, change: impl FnOnce(&mut Value)) {

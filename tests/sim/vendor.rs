@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     fault::{HOUR, MINUTE, Odd, SECOND},
     history::Issue,
+    leak::CANARY,
     rng::Rng,
 };
 
@@ -131,6 +132,10 @@ impl Vendor {
             let kept = body["refresh"].as_str().filter(|_| matches!(status, 429 | 503)).map(str::to_owned);
             return Answer { retry_after, odd, kept, ..Answer::of(status) };
         }
+        if odd == Some(Odd::Echo) {
+            let body = json!({ "error": body, "error_description": body.to_string(), "message": body.to_string() });
+            return Answer { odd, body: body.to_string(), ..Answer::of(404) };
+        }
         let session = match operation {
             Operation::Login => self.log_in(body, now),
             Operation::Refresh => self.refresh(body, now),
@@ -183,10 +188,10 @@ impl Vendor {
             lifetime = serde_json::from_str(text).unwrap_or(Value::Null);
             expires_at = None;
         }
-        let token = format!("at-{}-{serial}-{user}", self.number);
+        let token = format!("{CANARY}at-{}-{serial}-{user}", self.number);
         let mut body = json!({ "token": token, "expiresIn": lifetime });
         if self.refreshes {
-            let refresh = format!("rt-{}-{serial}-{user}", self.number);
+            let refresh = format!("{CANARY}rt-{}-{serial}-{user}", self.number);
             self.refresh_tokens.insert(refresh.clone(), RefreshToken { session, used_at: None });
             body["refresh"] = json!(refresh);
         }

@@ -23,7 +23,7 @@ const AFTER: &str = "
 ## How to run it
 
 ```console
-$ cargo test --test stories --test egress                  # the faults, on a control plane of their own
+$ cargo test --test stories --test egress --test sim       # the faults, on a control plane of their own, and simulated
 $ cargo test --test reliability -- --ignored               # holds this page against what they left
 $ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
 $ cargo test --test stories -- --ignored soak              # what takes too long for each run
