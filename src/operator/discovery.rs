@@ -65,12 +65,11 @@ impl Discovery {
         let came = Instant::now();
         let known = self.known(route, issuer);
         let mut known = known.lock().await;
-        let told = match known.answer(came) {
-            Some(answer) => answer,
-            None => {
-                let found = ask(egress, route, issuer, now).await;
-                known.learn(found, Instant::now(), &route.key)
-            }
+        let told = if let Some(answer) = known.answer(came) {
+            answer
+        } else {
+            let found = ask(egress, route, issuer, now).await;
+            known.learn(found, Instant::now(), &route.key)
         };
         let located = oauth2::located(definition, &told?).map(Arc::new);
         located.map_err(|fault| unusable(None, &MetadataFault::Endpoint(fault)))

@@ -31,12 +31,15 @@ pub struct Client {
 pub enum Auth {
     Basic,
     Body,
+    /// By basic authentication, at the endpoint that Hydra's metadata name.
+    Issuer,
 }
 
 impl Auth {
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Basic => ("client_secret_basic", "hydra-client-basic.yaml"),
+            Self::Issuer => ("client_secret_basic", "hydra-client-issuer.yaml"),
             Self::Body => ("client_secret_post", "hydra-client-body.yaml"),
         }
     }
@@ -121,7 +124,11 @@ async fn hydra(world: &World, lifetime: Duration) -> Hydra {
 /// The example as people copy it, with the address of this Hydra in it.
 async fn copied(world: &World, file: &str, hydra: &Hydra) -> String {
     let mut spec = example(file)["spec"].take();
-    spec["oauth2"]["tokenURL"] = json!(format!("{}/oauth2/token", hydra.front.url()));
+    let (field, url) = match spec["oauth2"].get("issuer") {
+        Some(_) => ("issuer", hydra.front.url()),
+        None => ("tokenURL", format!("{}/oauth2/token", hydra.front.url())),
+    };
+    spec["oauth2"][field] = json!(url);
     spec["tls"] = json!({ "caBundle": world.ca.pem() });
     world.provider("hydra", spec).await
 }

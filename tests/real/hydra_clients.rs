@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testbed::real::Passed;
 
 use crate::{
     client::{Auth, CLIENT, Client, SECRET, given, statuses},
@@ -38,6 +39,19 @@ async fn a_client_that_authenticates_by_basic_has_its_token_renewed() {
 #[tokio::test]
 async fn a_client_that_authenticates_in_the_form_has_its_token_renewed() {
     is_renewed_three_times_and_its_pods_are_always_served(Auth::Body).await;
+}
+
+#[tokio::test]
+async fn an_issuer_names_its_endpoint_once_for_all_renewals() {
+    let client = Client::with_tokens_of(SHORT, Auth::Issuer).await;
+    client.token("api", EARLY, "openid").await;
+    client.world.ready("api").await;
+    let consumer = client.consumer("api");
+    let tokens = |passed: &[Passed]| passed.iter().filter(|one| one.path == "/oauth2/token" && one.is_good()).count();
+    let passed = client.hydra.front.wait_for("four tokens", PATIENCE, |passed| tokens(passed) >= 4).await;
+    let discoveries = passed.iter().filter(|one| one.path == "/.well-known/openid-configuration").count();
+    assert_eq!((discoveries, passed[0].status), (1, Some(200)));
+    assert_always_served(consumer);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Stories of one issuer, with Tokio's clock stopped.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -84,14 +84,14 @@ fn route() -> Route {
     let spec = serde_json::json!({ "oauth2": { "issuer": ISSUER } });
     let spec: TokenProviderSpec = serde_json::from_value(spec).unwrap();
     let definition = Arc::new(validate::compile(&spec).unwrap());
-    let view = ProviderView { fingerprint: String::new(), parameters: Default::default(), definition };
+    let view = ProviderView { fingerprint: String::new(), parameters: BTreeMap::new(), definition };
     let token: ApiTokenSpec = serde_json::from_value(serde_json::json!({ "providerRef": { "name": "idp" } })).unwrap();
     Route {
         key: ProviderKey { kind: ProviderKind::ClusterTokenProvider, namespace: None, name: "idp".to_owned() },
         view,
         tls: Arc::default(),
         tenancy: Tenancy::Cluster,
-        plan: OutputPlan::new("token", &token, Default::default()),
+        plan: OutputPlan::new("token", &token, BTreeMap::new()),
     }
 }
 
