@@ -128,6 +128,28 @@ fn a_mistake_in_a_provider_is_found_with_its_line_and_what_was_meant() {
 }
 
 #[test]
+fn a_provider_by_its_issuer_is_good_or_wrong_at_the_issuer() {
+    let provider = |oauth2: &str| {
+        let head = "apiVersion: apitoken.dev/v1alpha1\nkind: ClusterTokenProvider\nmetadata: { name: idp }\n";
+        validate(&["--strict"], &format!("{head}spec:\n  oauth2:\n    {oauth2}\n"))
+    };
+    let good = provider("issuer: https://idp.example.com/realms/main/");
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good));
+    for (oauth2, message) in [
+        ("issuer: http://idp.example.com", "-:6  ClusterTokenProvider idp\n  error: spec.oauth2.issuer: is plain http"),
+        ("isuer: https://idp.example.com", "spec.oauth2.isuer: is no field; did you mean issuer?"),
+        (
+            "{ issuer: https://idp.example.com, tokenURL: https://idp.example.com/token }",
+            "exactly one of tokenURL and issuer",
+        ),
+    ] {
+        let output = provider(oauth2);
+        assert_eq!(output.status.code(), Some(1), "{oauth2}");
+        assert!(text(&output).contains(message), "no {message:?} in\n{}", text(&output));
+    }
+}
+
+#[test]
 fn a_mistake_between_objects_is_found() {
     for (from, to, message) in [
         (

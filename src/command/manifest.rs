@@ -17,7 +17,7 @@ use super::{
     crd,
     document::{Document, Node},
     finding::{Finding, Severity},
-    structure::{Structure, pruned},
+    structure::{IS_NO_FIELD, Structure, pruned},
 };
 use crate::{
     api::{
@@ -196,9 +196,16 @@ impl Manifest {
         if let Some(Err(error)) = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref()).map(bundle) {
             problems.push(Problem { path: "spec.tls.caBundle".to_owned(), message: error });
         }
-        // The operator's words know what was meant; the schema's of the same place need not be said as well.
+        // The operator's words know what was meant; the schema's of the same place need not be said as well. A name that
+        // is misspelt inside of that place is why something lacks there.
         let own = |finding: &Finding| finding.object.as_deref() == Some(&*self.to_string());
-        findings.retain(|said| !own(said) || !problems.iter().any(|problem| same_place(&said.path, &problem.path)));
+        let misspelt = |said: &Finding| said.message.starts_with(IS_NO_FIELD);
+        let said_again = |said: &Finding| {
+            problems.iter().any(|problem| {
+                same_place(&said.path, &problem.path) && !(misspelt(said) && within(&problem.path, &said.path))
+            })
+        };
+        findings.retain(|said| !own(said) || !said_again(said));
         for problem in problems {
             findings.push(self.finding(&problem.path, problem.message, Severity::Error));
         }
@@ -259,8 +266,9 @@ fn bundle(text: &str) -> Result<(), String> {
 
 /// Whether two paths are about the same thing: equal, or one within the other.
 fn same_place(one: &str, other: &str) -> bool {
-    let within = |outer: &str, inner: &str| {
-        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
     within(one, other) || within(other, one)
+}
+
+fn within(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

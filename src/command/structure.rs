@@ -16,6 +16,8 @@ pub struct Structure {
     pub rules: Vec<Problem>,
 }
 
+/// How a fault begins that is a name which the schema does not know.
+pub const IS_NO_FIELD: &str = "is no field";
 /// Longest list of names that a message shows.
 const SHOWN: usize = 12;
 
@@ -69,7 +71,7 @@ impl Structure {
                 } else {
                     meant
                 };
-                self.fault(&at, format!("is no field{all}"));
+                self.fault(&at, format!("{IS_NO_FIELD}{all}"));
             }
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
