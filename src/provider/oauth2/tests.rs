@@ -1,3 +1,5 @@
+mod properties;
+
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::{Value as Json, json};
