@@ -223,6 +223,47 @@ fn what_is_not_among_the_files_is_a_note_and_with_strict_an_error() {
 }
 
 #[test]
+fn what_a_providers_tls_refers_to_is_held_against_the_files() {
+    let ca = testbed::ca::TestCa::new().unwrap();
+    let (chain, key) = ca.issue_client("inventory").unwrap().to_pem();
+    let (expired, its_key) = ca.issue_expired_client("inventory").unwrap().to_pem();
+    let tls =
+        "  tls: { caBundleRef: { kind: ConfigMap, name: ca, key: ca.crt }, clientCertificateRef: { name: client } }\n";
+    let provider = PROVIDER.replace("  url:", &format!("{tls}  url:"));
+    let bundle = |key: &str| {
+        serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "ca" },
+            "data": { key: ca.pem() } })
+        .to_string()
+    };
+    let secret = |role: &str, chain: &str, key: &str| {
+        let metadata = serde_json::json!({ "name": "client", "labels": { "apitoken.dev/role": role } });
+        serde_json::json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata,
+            "stringData": { "tls.crt": chain, "tls.key": key } })
+        .to_string()
+    };
+    let good = [bundle("ca.crt"), secret("tls", &chain, &key)];
+    let path = "spec.tls.clientCertificateRef";
+    for (objects, errors, words) in [
+        (good.to_vec(), 0, "Errors: 0, notes: 0."),
+        (Vec::new(), 0, "note: spec.tls.caBundleRef.name: ConfigMap \"ca\" is not among these files"),
+        (vec![bundle("root.crt")], 1, "spec.tls.caBundleRef: ConfigMap \"ca\" has no key \"ca.crt\""),
+        (vec![secret("credentials", &chain, &key)], 1, "metadata.labels: needs apitoken.dev/role: tls"),
+        (
+            vec![secret("tls", &chain, &its_key)],
+            1,
+            &format!("{path}: the certificate and the key in Secret \"client\""),
+        ),
+        (vec![secret("tls", &expired, &its_key)], 1, &format!("{path}: the client certificate in Secret \"client\"")),
+    ] {
+        let documents = [&[provider.clone()], &objects[..]].concat();
+        let output = validate(&[], &documents.join("\n---\n"));
+        let said = text(&output);
+        assert!(said.contains(words) && said.contains(&format!("Errors: {errors}")), "{words}\n{said}");
+        assert!(!said.contains(key.lines().nth(1).unwrap()), "the key is said");
+    }
+}
+
+#[test]
 fn a_value_that_ends_in_a_newline_is_noted() {
     let output = validate(&[], &all().replace("canary-password", "\"canary-password\\n\""));
     assert_eq!(output.status.code(), Some(0));

@@ -1,5 +1,5 @@
-//! How the objects of some files fit together: the provider that an ApiToken names, its parameters, its output, and
-//! the keys of its credentials.
+//! How the objects of some files fit together: the provider that an ApiToken names, its parameters, its output, the
+//! keys of its credentials, and what a provider's TLS refers to.
 //!
 //! What is not among the files may be in the cluster: that is a note and no error.
 
@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::{
     finding::{Finding, Severity},
     manifest::{Manifest, Object, SecretManifest},
+    tls_files,
 };
 use crate::{
     api::{
@@ -48,6 +49,7 @@ pub fn cross_check(all: &[Manifest]) -> Vec<Finding> {
             }
             findings.append(&mut check.findings);
         }
+        findings.extend(tls_files::check(all, at));
     }
     findings
 }
@@ -56,7 +58,9 @@ pub fn cross_check(all: &[Manifest]) -> Vec<Finding> {
 fn repeated(all: &[Manifest]) -> Vec<Finding> {
     let identity = |it: &Manifest| (it.kind.clone(), it.namespace.clone(), it.name.clone());
     let mut findings = Vec::new();
-    for (index, manifest) in all.iter().enumerate().filter(|(_, it)| !matches!(it.object, Object::Other)) {
+    for (index, manifest) in
+        all.iter().enumerate().filter(|(_, it)| !matches!(it.object, Object::Other | Object::ConfigMap(_)))
+    {
         let earlier: Vec<_> = all[..index].iter().filter(|other| identity(other) == identity(manifest)).collect();
         if earlier.iter().any(|other| other.file() == manifest.file()) {
             let message = "is that of another object in this file, which this one would replace";

@@ -63,6 +63,8 @@ pub enum Object {
     Token(Box<ApiToken>),
     Provider(Box<ProviderManifest>),
     Secret(SecretManifest),
+    /// Its data, which is nothing secret.
+    ConfigMap(BTreeMap<String, String>),
     /// Of one of our kinds, but not to be read as one; why has been said.
     Broken,
     Other,
@@ -109,6 +111,7 @@ impl Manifest {
                 None => Object::Broken,
             },
             "Secret" => Object::Secret(manifest.secret(findings)),
+            "ConfigMap" => Object::ConfigMap(manifest.texts("data")),
             _ => Object::Other,
         };
         Some(manifest)
@@ -210,6 +213,12 @@ impl Manifest {
             findings.push(self.finding(&problem.path, problem.message, Severity::Error));
         }
         Object::Provider(Box::new(ProviderManifest { kind, spec, definition: definition.map(Arc::new) }))
+    }
+
+    /// The members of a field that are text.
+    fn texts(&self, field: &str) -> BTreeMap<String, String> {
+        let members = self.document.root.get(field).map(Node::members).unwrap_or_default();
+        members.iter().filter_map(|it| Some((it.name.clone(), it.value.text()?.to_owned()))).collect()
     }
 
     fn secret(&self, findings: &mut Vec<Finding>) -> SecretManifest {

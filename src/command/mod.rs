@@ -18,6 +18,8 @@ pub mod schema_rule;
 pub mod structure;
 /// Documents as the objects they are.
 pub mod manifest;
+/// What a provider's TLS refers to, among files.
+pub mod tls_files;
 /// How objects of some files fit together.
 pub mod cross_check;
 /// How a subcommand ends.
@@ -26,6 +28,8 @@ pub mod exit;
 pub mod validate;
 /// The flags of `try`.
 pub mod try_args;
+/// The TLS of `try`.
+pub mod try_tls;
 /// What `try` is given.
 pub mod try_input;
 /// Requests that may be shown.

@@ -36,6 +36,8 @@ pub struct TryArgs {
     pub dry_run: bool,
 
     /// Directory with ca.crt, or tls.crt and tls.key, or all: in place of what spec.tls refers to
+    ///
+    /// A ConfigMap or Secret that it refers to may stand in the manifest's file as well.
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
 

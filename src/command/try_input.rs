@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use secrecy::{ExposeSecret, SecretSlice, SecretString, zeroize::Zeroizing};
+use secrecy::{ExposeSecret, SecretSlice, zeroize::Zeroizing};
 
 use super::{
     cross_check::incomplete_with_hint,
@@ -16,14 +16,12 @@ use super::{
     finding::Finding,
     manifest::{self, Manifest, Object, ProviderManifest, SecretManifest},
     try_args::TryArgs,
+    try_tls,
     validate::{self, Checked},
 };
 use crate::{
-    api::{ApiToken, ApiTokenSpec, ProviderKind, TokenProviderSpec, http::Operation},
-    operator::{
-        address::Tenancy,
-        tls::{CaBundle, ClientCertificate, TlsMaterial},
-    },
+    api::{ApiToken, ApiTokenSpec, ProviderKind, http::Operation, names::ROLE_TLS},
+    operator::{address::Tenancy, tls::TlsMaterial},
     provider::{
         definition::{Definition, Protocol},
         template::Template,
@@ -102,7 +100,7 @@ impl Trial {
         let name = token.and_then(|token| token.metadata.name.clone()).unwrap_or_else(|| at.name.clone());
         let plan = OutputPlan::new(&name, &spec, output(&spec, &definition)?);
         let preset = provider.spec.preset.clone();
-        let tls = tls(&provider.spec, args.tls.as_deref())?;
+        let tls = try_tls::material(&manifests, at, &provider.spec, args.tls.as_deref())?;
         let of_tenant = provider.kind == ProviderKind::TokenProvider;
         Ok(Self {
             manifest: manifests.swap_remove(index),
@@ -200,6 +198,8 @@ fn credentials(
 /// A Secret's data, taken as it is from the file with the provider.
 fn secret_of(all: &[Manifest], wanted: Option<&str>) -> Option<(Data, String)> {
     let mut secrets = all.iter().filter_map(|at| match &at.object {
+        // A provider's certificate beside it is not taken for credentials.
+        Object::Secret(secret) if secret.role.as_deref() == Some(ROLE_TLS) => None,
         Object::Secret(secret) if wanted.is_none_or(|name| name == at.name) => Some((copy(secret), at.to_string())),
         _ => None,
     });
@@ -260,42 +260,4 @@ fn lines(text: &str) -> anyhow::Result<Data> {
         data.insert(key.trim().to_owned(), value.as_bytes().to_vec().into());
     }
     Ok(data)
-}
-
-/// What the spec says inline, and what `--tls` gives in place of what it refers to.
-fn tls(spec: &TokenProviderSpec, directory: Option<&Path>) -> anyhow::Result<TlsMaterial> {
-    let of_spec = spec.tls.clone().unwrap_or_default();
-    let read = |name: &str| -> anyhow::Result<Option<Zeroizing<String>>> {
-        let Some(path) = directory.map(|directory| directory.join(name)).filter(|path| path.exists()) else {
-            return Ok(None);
-        };
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Some(Zeroizing::new(text)))
-    };
-    let (ca, certificate, key) = (read("ca.crt")?, read("tls.crt")?, read("tls.key")?);
-    if of_spec.ca_bundle_ref.is_some() && ca.is_none() {
-        bail!("spec.tls.caBundleRef names an object of the cluster: give its certificates by --tls DIR, as DIR/ca.crt");
-    }
-    if of_spec.client_certificate_ref.is_some() && (certificate.is_none() || key.is_none()) {
-        bail!(
-            "spec.tls.clientCertificateRef names a Secret of the cluster: give it by --tls DIR, as DIR/tls.crt and DIR/tls.key"
-        );
-    }
-    let bundle = match (&ca, &of_spec.ca_bundle) {
-        (Some(text), _) => Some(CaBundle::parse(text, "--tls, ca.crt")?),
-        (None, Some(text)) => Some(CaBundle::parse(text, "spec.tls.caBundle")?),
-        (None, None) => None,
-    };
-    let client_certificate = match (&certificate, &key) {
-        (Some(chain), Some(key)) => {
-            Some(ClientCertificate::parse(chain, &SecretString::from(key.as_str()), "--tls, tls.crt and tls.key")?)
-        }
-        _ => None,
-    };
-    Ok(TlsMaterial {
-        ca_bundle: bundle,
-        client_certificate,
-        insecure_http: of_spec.insecure_http == Some(true),
-        unread: false,
-    })
 }

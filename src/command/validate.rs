@@ -94,7 +94,7 @@ impl Checked {
     fn summary(&self) -> String {
         let of = |wanted: fn(&Object) -> bool| self.manifests.iter().filter(|it| wanted(&it.object)).count();
         let (tokens, providers) = (of(|it| matches!(it, Object::Token(_))), of(|it| matches!(it, Object::Provider(_))));
-        let (secrets, others) = (of(|it| matches!(it, Object::Secret(_))), of(|it| matches!(it, Object::Other)));
+        let (secrets, others) = (of(|it| matches!(it, Object::Secret(_))), of(is_other));
         let others = if others == 0 { String::new() } else { format!("; others, not looked at: {others}") };
         format!(
             "ApiTokens: {tokens}, providers: {providers}, Secrets: {secrets}{others}. Errors: {}, notes: {}.",
@@ -111,6 +111,11 @@ impl Checked {
             "findings": self.findings,
         })
     }
+}
+
+/// A ConfigMap is looked at only where a provider refers to it.
+const fn is_other(object: &Object) -> bool {
+    matches!(object, Object::Other | Object::ConfigMap(_))
 }
 
 fn no_yaml(error: document::NotYaml) -> Finding {

@@ -60,7 +60,7 @@ async fn what_is_wrong_with_the_files_is_said_with_its_place_and_nothing_is_sent
         (
             "{ insecureHTTP: true }",
             "{ insecureHTTP: true, caBundleRef: { kind: Secret, name: a, key: b } }",
-            "give its certificates by --tls DIR",
+            "add it, or give its certificates by --tls DIR",
         ),
     ] {
         let bench = Bench::new([]);

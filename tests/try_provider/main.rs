@@ -7,4 +7,5 @@ mod leaks;
 mod oauth2;
 mod picture;
 mod replies;
+mod tls;
 mod transcript;
