@@ -5,13 +5,17 @@ use std::sync::Arc;
 use apitoken_operator::{
     api::http::FailureClass,
     operator::{
-        egress::{Cause, TlsFailure},
+        egress::{Carrier, Cause, EgressConfig, TlsFailure},
         tls::{CaBundle, ClientCertificate, TlsMaterial},
     },
 };
 use proptest::prelude::*;
-use rcgen::{CertificateParams, KeyPair};
-use testbed::{ca::TestCa, reliability::row};
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
+use testbed::{
+    ca::{ServerCertificate, TestCa, as_pem as pem},
+    proxy::ConnectProxy,
+    reliability::row,
+};
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs::default_provider,
@@ -21,7 +25,7 @@ use tokio_rustls::rustls::{
 
 use crate::{
     server::{Act, Server},
-    stories::{CANARY, PATIENT, cause, egress, send, trusting},
+    stories::{CANARY, Names, PATIENT, cause, egress, on_loopback, send, trusting},
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -136,6 +140,97 @@ async fn a_client_certificate_is_presented_to_a_server_that_wants_one() {
     assert_eq!(send(&egress, &base, &with, PATIENT).await.unwrap().status, 200);
     assert_eq!(cause(send(&egress, &base, &without, PATIENT).await), Cause::Tls(TlsFailure::ClientCertificate));
     assert_eq!(server.requests().len(), 1);
+}
+
+/// What stands before the PKCS#1 key in a PKCS#8 key of 2048 bits.
+const PKCS8_BEFORE_RSA: usize = 26;
+/// The same of a SEC1 key on P-256. What it lacks of the curve, `EC PARAMETERS` would say; nobody reads those.
+const PKCS8_BEFORE_SEC1: usize = 29;
+/// OID of P-256, as openssl puts it before a SEC1 key.
+const PRIME256V1: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const NOT_ADMITTED: Cause = Cause::Tls(TlsFailure::ClientCertificate);
+
+#[tokio::test]
+async fn a_client_certificate_is_presented_with_its_key_in_each_encoding_directly_and_through_the_proxy() {
+    let (ca, clients) = (TestCa::new().unwrap(), TestCa::named("clients").unwrap());
+    let config = ca.issue(&["api.example"]).unwrap().server_config_admitting(&clients).unwrap();
+    let server = Server::tls(config, Act::Reply(OK.into())).await;
+    let proxy = ConnectProxy::start([("api.example:443", server.address)]).unwrap();
+    let through = EgressConfig { proxy: Some(proxy.url().parse().unwrap()), ..on_loopback() };
+    let (direct, proxied) = (egress(), Arc::new(Names::default()).egress(through));
+    let (p256, rsa) = (KeyPair::generate().unwrap(), KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap());
+    let forms = [
+        (&p256, p256.serialize_pem()),
+        (&p256, pem("EC PRIVATE KEY", &p256.serialize_der()[PKCS8_BEFORE_SEC1..])),
+        // As openssl writes it.
+        (
+            &p256,
+            [&pem("EC PARAMETERS", PRIME256V1), &*pem("EC PRIVATE KEY", &p256.serialize_der()[PKCS8_BEFORE_SEC1..])]
+                .concat(),
+        ),
+        (&rsa, rsa.serialize_pem()),
+        (&rsa, pem("RSA PRIVATE KEY", &rsa.serialize_der()[PKCS8_BEFORE_RSA..])),
+    ];
+    for (number, (key, text)) in forms.into_iter().enumerate() {
+        let chain = clients.issue_client_with("reporting", key).unwrap();
+        let presented = ClientCertificate::parse(&chain, &text.into(), "Secret client").unwrap();
+        assert!(presented.not_after().is_some());
+        let tls = TlsMaterial { client_certificate: Some(presented), ..trusting(&ca) };
+        for (egress, base) in
+            [(&direct, format!("https://{}", server.address)), (&proxied, "https://api.example".into())]
+        {
+            let sent = send(egress, &base, &tls, PATIENT).await;
+            assert_eq!(sent.map(|reply| reply.status).map_err(|error| error.to_string()), Ok(200), "form {number}");
+        }
+    }
+    assert_eq!(proxy.asked().len(), 5, "no tunnel is shared by two certificates");
+    assert_eq!(cause(send(&proxied, "https://api.example", &trusting(&ca), PATIENT).await), NOT_ADMITTED);
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_replaced_keeps_no_connection() {
+    let (ca, clients) = (TestCa::new().unwrap(), TestCa::named("clients").unwrap());
+    let config = ca.issue(&[]).unwrap().server_config_admitting(&clients).unwrap();
+    let server = Server::tls(config, Act::Reply(OK.into())).await;
+    let (egress, base) = (egress(), format!("https://{}", server.address));
+    let present = || {
+        let (chain, key) = clients.issue_client("reporting").unwrap().to_pem();
+        let presented = ClientCertificate::parse(&chain, &key.into(), "Secret client").unwrap();
+        TlsMaterial { client_certificate: Some(presented), ..trusting(&ca) }
+    };
+    let (old, new) = (present(), present());
+    for tls in [&old, &new, &old] {
+        assert!(send(&egress, &base, tls, PATIENT).await.is_ok());
+    }
+    assert_eq!(server.open_connections(|open| *open == 2).await, 2);
+    egress.forget(&old);
+    server.open_connections(|open| *open == 1).await;
+    assert!(send(&egress, &base, &new, PATIENT).await.is_ok());
+    assert_eq!(server.accepted(), 2, "the other one was not kept");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_what_the_provider_refers_to_was_read() {
+    let ca = TestCa::new().unwrap();
+    let server = Server::tls(ca.issue(&[]).unwrap().server_config().unwrap(), Act::Reply(OK.into())).await;
+    let unread = TlsMaterial { unread: true, ..trusting(&ca) };
+    let error = send(&egress(), &format!("https://{}", server.address), &unread, PATIENT).await.err().unwrap();
+    assert_eq!((error.class(), error.request_was_sent()), (FailureClass::Transient, false));
+    assert_eq!((error.cause, server.accepted()), (Cause::TlsUnread, 0));
+}
+
+#[test]
+fn the_end_of_a_client_certificate_is_known() {
+    let clients = TestCa::named("clients").unwrap();
+    let ends = |certificate: &ServerCertificate| {
+        let (chain, key) = certificate.to_pem();
+        ClientCertificate::parse(&chain, &key.into(), "Secret client").unwrap().not_after().unwrap().to_string()
+    };
+    assert_eq!(ends(&clients.issue_expired_client("reporting").unwrap()), "2001-01-02T00:00:00Z");
+    assert!(ends(&clients.issue_client("reporting").unwrap()).starts_with("4096-"));
+    // One that nobody but itself has signed has an end as well.
+    let (chain, key) = self_signed();
+    assert!(ClientCertificate::parse(&chain, &key.into(), "Secret client").unwrap().not_after().is_some());
 }
 
 proptest! {

@@ -89,6 +89,11 @@ impl TestCa {
         self.sign(Self::client_params(name)?)
     }
 
+    /// The same for a key of one's own, as PEM.
+    pub fn issue_client_with(&self, name: &str, key: &KeyPair) -> Result<String, CaError> {
+        Ok(Self::client_params(name)?.signed_by(key, &self.issuer)?.pem())
+    }
+
     /// A client's certificate whose last day is long past.
     pub fn issue_expired_client(&self, name: &str) -> Result<ServerCertificate, CaError> {
         let mut params = Self::client_params(name)?;
@@ -172,7 +177,7 @@ impl ServerCertificate {
 }
 
 /// Text of RFC 7468.
-fn as_pem(label: &str, der: &[u8]) -> String {
+pub fn as_pem(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
     let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))

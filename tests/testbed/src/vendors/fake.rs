@@ -52,16 +52,18 @@ impl<V: Vendor> Fake<V> {
 
     /// The same on an address of one's own choice: in a pod, all of its own.
     pub fn start_on(address: SocketAddr, certificate: &ServerCertificate) -> Result<Self, StartError> {
+        Self::serve(address, certificate.server_config()?)
+    }
+
+    fn serve(address: SocketAddr, config: Arc<ServerConfig>) -> Result<Self, StartError> {
         let desk = Arc::new(Desk::new());
-        let server = Server::start(address, Some(certificate.server_config()?), Arc::clone(&desk))?;
+        let server = Server::start(address, Some(config), Arc::clone(&desk))?;
         Ok(Self { desk, scheme: "https", address: server.address(), server: Mutex::new(server) })
     }
 
     /// HTTPS for clients with a certificate of `clients`, and for nobody else.
     pub fn start_admitting(ca: &TestCa, clients: &TestCa) -> Result<Self, StartError> {
-        let fake = Self::start(ca)?;
-        fake.admit(ca, clients)?;
-        Ok(fake)
+        Self::serve(ANY_LOOPBACK_PORT, ca.issue(&[V::HOST])?.server_config_admitting(clients)?)
     }
 
     /// Admits the clients of another authority from now on, and closes all connections.
