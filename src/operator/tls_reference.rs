@@ -94,7 +94,7 @@ pub enum TlsReferenceError {
     #[error("{path}: the client certificate in {place} expired at {at}; replace it: {command}")]
     Expired { path: &'static str, place: Place, at: Timestamp, command: String },
     /// `problem` is the API server's refusal in our own words.
-    #[error("{path}: {problem}; let the operator get {resource} {name} there (examples/rbac.yaml, docs/install.md)")]
+    #[error("{path}: {problem}; let the operator get {resource} {name:?} there (docs/install.md, Rights)")]
     Refused { path: &'static str, problem: String, resource: &'static str, name: String },
 }
 

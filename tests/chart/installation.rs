@@ -63,7 +63,12 @@ impl Installation {
             for namespace in ["neighbours", "media"] {
                 namespace_exists(cluster, namespace).await;
             }
-            let values = ["namespaces={media}", "crds.enabled=false", "fullnameOverride=neighbours"];
+            let values = [
+                "namespaces={media}",
+                "crds.enabled=false",
+                "fullnameOverride=neighbours",
+                "rbac.clusterProviderSecrets={corp-client}",
+            ];
             Self::release(cluster, "neighbours", "neighbours", &values).await
         };
         INSTALLED.get_or_init(install).await

@@ -21,7 +21,7 @@ const MATRIX: &[&[&str]] = &[
     &["namespaces={web}", "presets={Palette,Virtana}"],
     &["namespaces={web,shop}"],
     &["namespaces={web}", "clusterProviders=off"],
-    &["namespaces={apitoken-system}", "clusterProviders=report"],
+    &["namespaces={apitoken-system}", "clusterProviders=report", "rbac.clusterProviderSecrets={corp-ca,corp-client}"],
     &["operatorNamespace=shop", "clusterProviders=read"],
     &["fullnameOverride=tokens", "commonLabels.team=platform", "podLabels.a=b", "podAnnotations.c=d"],
     &["serviceAccount.create=false", "serviceAccount.name=default", "rbac.create=false", "rbac.userRoles=false"],

@@ -10,13 +10,14 @@ use crate::installation::{Installation, PATIENCE};
 /// `VERBS RESOURCE[.GROUP][/SUBRESOURCE] [NAME]`, as for `kubectl auth can-i`.
 type Right = (&'static str, &'static str, &'static str);
 
-const ON_TOKENS: [Right; 7] = [
+const ON_TOKENS: [Right; 8] = [
     ("get list watch", "apitokens.apitoken.dev", ""),
     ("get list watch", "tokenproviders.apitoken.dev", ""),
     ("patch", "apitokens.apitoken.dev/status", ""),
     ("patch", "tokenproviders.apitoken.dev/status", ""),
     ("update", "apitokens.apitoken.dev/finalizers", ""),
     ("get list watch create update patch delete", "secrets", ""),
+    ("get", "configmaps", ""),
     ("create", "events.events.k8s.io", ""),
 ];
 const ON_CLUSTER_PROVIDERS: [Right; 3] = [
@@ -31,11 +32,12 @@ const ON_ITSELF: [Right; 4] = [
     ("get update", "leases.coordination.k8s.io", "apitoken-operator"),
 ];
 /// Never, anywhere.
-const NOWHERE: [Right; 9] = [
+const NOWHERE: [Right; 10] = [
     ("create update patch delete", "apitokens.apitoken.dev", ""),
     ("create update patch delete", "tokenproviders.apitoken.dev", ""),
     ("create update patch delete", "clustertokenproviders.apitoken.dev", ""),
     ("deletecollection", "secrets", ""),
+    ("list watch create update patch delete", "configmaps", ""),
     ("create", "serviceaccounts/token", ""),
     ("create get list", "pods", ""),
     ("create", "pods/exec", ""),
@@ -125,6 +127,11 @@ async fn in_namespace_mode_the_providers_of_the_cluster_are_read_at_most() {
         may_not(&operator, other, &[ON_SECRETS]).await;
         may_not(&operator, other, &ON_TOKENS).await;
     }
+    // What they refer to lies in its own namespace: any ConfigMap there, and the Secrets that the values name.
+    may(&operator, "neighbours", &[("get", "configmaps", ""), ("get", "secrets", "corp-client")]).await;
+    let others =
+        [("get", "secrets", ""), ("get", "secrets", "another"), ("update patch delete", "secrets", "corp-client")];
+    may_not(&operator, "neighbours", &others).await;
 }
 
 /// A client of somebody who has a built-in role in namespace `web`.

@@ -20,6 +20,10 @@
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, update, patch, delete]
+# Those that a provider names in spec.tls.caBundleRef, by name; none is listed or watched.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
@@ -53,6 +57,18 @@
   resources: [secrets]
   resourceNames: [apitoken-operator-key]
   verbs: [get]
+{{- if and .Values.namespaces (ne (include "apitoken-operator.clusterProviders" .) "off") }}
+# What ClusterTokenProviders refer to in spec.tls. In cluster mode the ClusterRole has it.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+{{- with .Values.rbac.clusterProviderSecrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}
+  verbs: [get]
+{{- end }}
+{{- end }}
 {{- if .Values.leaderElect }}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
