@@ -8,7 +8,12 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use testbed::{audit::Mark, ca::TestCa, eventually::await_until, vendors::Palette};
+use testbed::{
+    audit::Mark,
+    ca::TestCa,
+    eventually::await_until,
+    vendors::{OAuth, Palette},
+};
 
 use crate::{
     helm,
@@ -147,6 +152,36 @@ async fn in_cluster_mode_the_operator_does_all_its_work_and_is_refused_nothing()
     operator.terminate().await.unwrap();
     assert_eq!(scene.refused(), Vec::<String>::new());
     assert_eq!(scene.palette.logins().len(), 1);
+}
+
+#[tokio::test]
+async fn credentials_keep_the_session_that_begins_with_a_consent_and_the_operator_is_refused_nothing() {
+    let installed = Installation::in_cluster_mode().await;
+    let scene = Scene::in_namespace(installed, &installed.cluster.namespace("consent").await.unwrap()).await;
+    let idp = OAuth::start(&scene.ca).unwrap();
+    idp.add_account("client", "secret");
+    let labels = json!({ "apitoken.dev/role": "credentials" });
+    let login = json!({ "clientId": "client", "clientSecret": "secret", "refreshToken": idp.consent("client") });
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": scene.metadata("login", &labels), "stringData": login });
+    installed.apply(&secret).await;
+    let oauth2 = json!({ "tokenURL": idp.token_url(), "grant": "RefreshToken" });
+    let spec = json!({ "oauth2": oauth2, "tls": { "caBundle": scene.ca.pem() } });
+    let provider = json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ClusterTokenProvider", "metadata": { "name": "consented" }, "spec": spec });
+    installed.apply(&provider).await;
+    let operator = installed.operator().await;
+    scene.token("first", json!({ "name": "consented" })).await;
+    scene.says("first", "True Issued").await;
+    scene.tokens().delete("first", &DeleteParams::default()).await.unwrap();
+    scene.gone("first").await;
+    // Another one takes the session over, which is a write to it.
+    scene.token("second", json!({ "name": "consented" })).await;
+    scene.says("second", "True Issued").await;
+    let credentials = scene.secrets().get("login").await.unwrap().metadata.uid.unwrap();
+    scene.secrets().delete("login", &DeleteParams::default()).await.unwrap();
+    scene.gone(&format!("apitoken-session-{credentials}")).await;
+    operator.terminate().await.unwrap();
+    assert_eq!(scene.refused(), Vec::<String>::new());
+    assert_eq!(idp.refreshes().len(), 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl World {
-    async fn delete_token(&self, name: &str) {
+    pub async fn delete_token(&self, name: &str) {
         self.tokens().delete(name, &DeleteParams::default()).await.expect("deleted");
         let api = self.tokens();
         await_until(&format!("ApiToken {name} is gone"), PATIENCE, async || match api.get_opt(name).await {

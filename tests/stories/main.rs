@@ -16,6 +16,7 @@ mod api_watches;
 mod arrival;
 mod babble;
 mod clocks;
+mod consent;
 mod crashes;
 mod credentials;
 mod crowds;

@@ -14,7 +14,7 @@ use super::{
     desk::{Books, Desk},
     faults::Fault,
     history::{Exchange, History, Operation, ProtocolError},
-    ledger::{Token, TokenKind},
+    ledger::{Order, Token, TokenKind},
     listener::ANY_LOOPBACK_PORT,
     script::{Faults, On, Script},
     server::Server,
@@ -179,6 +179,15 @@ impl<V: Vendor> Fake<V> {
 
     pub(super) fn accounts<R>(&self, change: impl FnOnce(&mut Accounts) -> R) -> R {
         change(&mut self.books().accounts)
+    }
+
+    /// A person consents, and a session of the account begins; the refresh token of it, which nobody has presented yet.
+    pub fn consent(&self, account: &str) -> String {
+        let now = self.desk.now();
+        let ledger = &mut self.books().ledger;
+        let (session, grant) = (ledger.open_session(account, now), ledger.next_number());
+        let order = Order { session, grant, kind: TokenKind::Refresh, shape: None, lifetime: None, claims: &[] };
+        ledger.issue(&order, now).0
     }
 
     /// Revokes all sessions: no refresh works; access tokens live to their end.
