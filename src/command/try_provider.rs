@@ -28,7 +28,7 @@ use crate::{
     operator::{
         address::AddressPolicy,
         egress::{Cause, Egress, EgressConfig},
-        random,
+        random, seed,
     },
     provider::{
         definition::Definition,
@@ -85,6 +85,9 @@ impl<W: Write> Attempt<'_, W> {
         self.write(&try_text::head(self.trial))?;
         if self.definition.issuer.is_some() && !self.locate(dry_run).await? {
             return Ok(Exit::Refused);
+        }
+        if let Some(key) = self.trial.definition.one_time_seed() {
+            self.write(&spending(key, dry_run))?;
         }
         let operations = if refresh { &[Operation::Login, Operation::Refresh][..] } else { &[Operation::Login] };
         for operation in operations {
@@ -192,6 +195,8 @@ impl<W: Write> Attempt<'_, W> {
 
     fn keep(&mut self, operation: Operation, grant: Grant) {
         let definition = &self.trial.definition;
+        let login = operation == Operation::Login;
+        let grant = if login { seed::without_seed(grant, definition, &self.trial.credentials) } else { grant };
         let session_limit = definition.refresh.as_ref().and_then(|refresh| refresh.session_limit);
         let circumstances = Circumstances {
             id: random::id(),
@@ -251,6 +256,15 @@ impl<W: Write> Attempt<'_, W> {
     fn write(&mut self, text: &str) -> anyhow::Result<()> {
         self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).context("cannot write the output")
     }
+}
+
+/// What was consented to is good for one login, and this is one.
+fn spending(key: &str, dry_run: bool) -> String {
+    let what = format!(
+        "{key} of the credentials is good for one login (spec.oauth2.refresh.reuse: OneTime), and what comes of that is not \
+         kept here: before these credentials go into a cluster, somebody has to consent anew."
+    );
+    format!("\n{} {what}\n", if dry_run { "Without --dry-run this spends it:" } else { "This spends it:" })
 }
 
 fn indented(lines: &[String]) -> String {

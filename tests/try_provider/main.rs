@@ -7,5 +7,6 @@ mod leaks;
 mod oauth2;
 mod picture;
 mod replies;
+mod spending;
 mod tls;
 mod transcript;
