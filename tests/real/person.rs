@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::{
     eventually::await_until,
     real::{Hydra, Lives, Passed},
@@ -29,7 +29,7 @@ pub struct Person {
 impl Person {
     /// Access tokens live this long; a refresh token that was used is spent at once.
     pub async fn with_tokens_of(access_token: Duration) -> Self {
-        Self::with(Lives { access_token, rotation_grace: Duration::ZERO }, "Reusable").await
+        Self::with(Lives { access_token, rotation_grace: Duration::ZERO }, "OneTime").await
     }
 
     /// The same at a Hydra that is set up otherwise, or with another `reuse` in the definition.
@@ -40,9 +40,11 @@ impl Person {
         let seed = hydra.consent(CLIENT, SECRET, SUBJECT).await.expect("consent");
         let credentials = [("clientId", CLIENT), ("clientSecret", SECRET), ("refreshToken", &seed)];
         world.credentials(LOGIN, &credentials).await;
-        let manifest = example("hydra-refresh-token.yaml");
-        let change = |spec: &mut Value| spec["http"]["refresh"]["reuse"] = json!(reuse);
-        let provider = world.copied("hydra", manifest, &hydra.front.url(), change).await;
+        let mut spec = example("hydra-refresh-token.yaml")["spec"].take();
+        spec["oauth2"]["tokenURL"] = json!(format!("{}/oauth2/token", hydra.front.url()));
+        spec["oauth2"]["refresh"] = json!({ "reuse": reuse });
+        spec["tls"] = json!({ "caBundle": world.ca.pem() });
+        let provider = world.provider("hydra", spec).await;
         Self { world, hydra, provider, seed }
     }
 
@@ -58,13 +60,8 @@ impl Person {
 
     /// Consents again, and replaces the seed.
     pub async fn consents_again(&mut self) {
-        self.consents_again_with(SECRET).await;
-    }
-
-    /// A person consents to the client with this secret, which then stands in the credentials with the new seed.
-    pub async fn consents_again_with(&mut self, secret: &str) {
-        self.seed = self.hydra.consent(CLIENT, secret, SUBJECT).await.expect("consent");
-        self.world.edit_secret(LOGIN, &[("clientSecret", secret), ("refreshToken", &self.seed)]).await;
+        self.seed = self.hydra.consent(CLIENT, SECRET, SUBJECT).await.expect("consent");
+        self.world.edit_secret(LOGIN, &[("refreshToken", &self.seed)]).await;
     }
 
     pub async fn says_the_secret(&self, secret: &str) {

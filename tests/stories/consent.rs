@@ -91,7 +91,7 @@ impl Consent {
 
 #[tokio::test]
 async fn a_consent_gives_a_token_that_is_refreshed_over_restarts_and_belongs_to_the_credentials() {
-    let mut consent = Consent::new(Duration::from_secs(30)).await;
+    let mut consent = Consent::new(Duration::from_secs(20)).await;
     consent.token("items").await;
     consent.world.ready("items").await;
     let consumer = consent.world.consumer("items", consent.idp.call_with(&consent.world.ca, present::bearer("token")));
