@@ -115,6 +115,7 @@ fn observation(facts: Facts) -> Observation {
         rejection: None,
         accepted: false,
         interrupted: None,
+        spent_elsewhere: false,
     }
 }
 

@@ -92,6 +92,7 @@ pub async fn exchange(
         record_intent(operator, pass, route, call.operation, count).await?;
     }
     if operator.handover.has_begun() || !operator.claim.holds() {
+        seed::take_back(operator, pass).await;
         return Ok(None);
     }
     let started = Instant::now();

@@ -145,7 +145,7 @@ impl Index {
                 // One copy of an unchanged spec, whoever still holds the old entry.
                 entry.spec = old.spec.clone();
             } else {
-                concerned.extend(inner.heirs(&old.uid));
+                concerned.extend(inner.heirs(&key, &old.uid));
             }
         }
         inner.forget_token(&key);
@@ -162,7 +162,7 @@ impl Index {
         if inner.tokens.get(key).is_some_and(|old| old.uid == uid) {
             inner.forget_token(key);
         }
-        std::iter::once(Subject::Token(key.clone())).chain(inner.heirs(uid)).collect()
+        std::iter::once(Subject::Token(key.clone())).chain(inner.heirs(key, uid)).collect()
     }
 
     /// Takes in a Secret's metadata; returns the ApiTokens that it concerns.
@@ -270,8 +270,8 @@ impl Index {
         let mut inner = self.lock();
         let in_scope = |key: &&Key| namespace.is_none_or(|namespace| key.namespace == namespace);
         let gone: Vec<_> = inner.tokens.keys().filter(in_scope).filter(|key| !listed.contains(*key)).cloned().collect();
-        let uid = |key: &Key| Some(&inner.tokens.get(key)?.uid);
-        let heirs: Vec<_> = gone.iter().filter_map(uid).flat_map(|uid| inner.heirs(uid)).collect();
+        let heirs = gone.iter().filter_map(|key| Some(inner.heirs(key, &inner.tokens.get(key)?.uid)));
+        let heirs: Vec<_> = heirs.flatten().collect();
         for key in &gone {
             inner.forget_token(key);
         }

@@ -126,8 +126,9 @@ fn transitions(operator: &Operator, key: &Key, old: &ApiTokenStatus, new: &ApiTo
             && asked.failure.as_ref().is_some_and(|(class, _)| *class == FailureClass::SessionOver)
     });
     if ended {
-        let note = "the provider refused to refresh the session; logged in again".to_owned();
-        all.push(told(Severity::Normal, "SessionOver", note));
+        let followed = done.asked.last().is_some_and(|last| last.operation == Operation::Login);
+        let note = if followed { "; logged in again" } else { "" };
+        all.push(told(Severity::Normal, "SessionOver", format!("the provider refused to refresh the session{note}")));
     }
     all
 }

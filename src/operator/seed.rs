@@ -6,7 +6,9 @@
 use secrecy::ExposeSecret;
 
 use super::{
-    Operator, observe,
+    Operator, act,
+    cluster::Urgency,
+    observe,
     pass::{Pass, Stored},
     unsaved::Basis,
 };
@@ -59,6 +61,17 @@ pub fn without_seed(mut grant: Grant, definition: &Definition, credentials: &Cre
 #[must_use]
 pub fn for_good(record: FailureRecord) -> FailureRecord {
     FailureRecord { class: FailureClass::Rejected, reason: reasons::CREDENTIALS_REJECTED.to_owned(), ..record }
+}
+
+/// The request that was announced is not made after all. Whoever leads next would find the intent, take a consent for
+/// spent, and nobody could log in: what is known here is worth as much as an answer.
+pub async fn take_back(operator: &Operator, pass: &mut Pass) {
+    let announced = |stored: &&Stored| pass.is_good_for_one_login() && stored.session.facts.intent.is_some();
+    let Some(mut session) = pass.stored.as_ref().filter(announced).map(|stored| stored.session.clone()) else { return };
+    session.facts.drop_intent();
+    if let Err(error) = act::store_session(operator, pass, Urgency::Answer, session).await {
+        tracing::warn!(token = %pass.key, %error, "a request was announced and not made, which could not be stored");
+    }
 }
 
 /// After a conflict: whether no more has happened to the session than that another ApiToken has taken it over while the

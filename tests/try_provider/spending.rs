@@ -5,13 +5,13 @@ use testbed::vendors::scripted::Reply;
 
 use crate::bench::Bench;
 
-const CONSENTED: &str = r#"apiVersion: apitoken.dev/v1alpha1
+const CONSENTED: &str = r"apiVersion: apitoken.dev/v1alpha1
 kind: ClusterTokenProvider
 metadata: { name: idp }
 spec:
   tls: { insecureHTTP: true }
   oauth2: { tokenURL: ORIGIN/token, grant: RefreshToken, clientId: robot, clientAuth: { method: None } }
-"#;
+";
 
 fn bench(replies: impl IntoIterator<Item = Reply>) -> Bench {
     let bench = Bench::new(replies);

@@ -7,7 +7,8 @@ impl Index {
     /// The credentials that keep the session which the ApiToken with this uid uses.
     #[must_use]
     pub fn kept_for(&self, uid: &str) -> Option<Owner> {
-        self.lock().keeper(uid).cloned()
+        let inner = self.lock();
+        inner.kept_by(uid).map(|(_, keeper)| keeper.clone())
     }
 
     /// Whether a session, other than the one at `own`, tells that this refresh token of its credentials was presented.
@@ -22,18 +23,21 @@ impl Index {
 }
 
 impl Inner {
-    fn keeper(&self, uid: &str) -> Option<&Owner> {
-        match &self.secrets.get(self.kept.get(uid)?)?.role {
-            SecretRole::Session { keeper, .. } => keeper.as_ref(),
+    /// The session of the ApiToken with this uid, and its credentials.
+    fn kept_by(&self, uid: &str) -> Option<(&Key, &Owner)> {
+        let session = self.kept.get(uid)?;
+        match &self.secrets.get(session)?.role {
+            SecretRole::Session { keeper, .. } => Some((session, keeper.as_ref()?)),
             _ => None,
         }
     }
 
-    /// Who may go on with the session of the ApiToken with this uid, when that is gone or changed.
-    pub(super) fn heirs(&self, uid: &str) -> Vec<Subject> {
-        let Some((session, keeper)) = self.kept.get(uid).zip(self.keeper(uid)) else { return Vec::new() };
+    /// Who else may go on with the session of an ApiToken that is gone or changed.
+    pub(super) fn heirs(&self, of: &Key, uid: &str) -> Vec<Subject> {
+        let Some((session, keeper)) = self.kept_by(uid) else { return Vec::new() };
         let credentials = Key::new(&*session.namespace, &*keeper.name);
-        self.by_secret.get(&credentials).into_iter().flatten().cloned().map(Subject::Token).collect()
+        let others = self.by_secret.get(&credentials).into_iter().flatten().filter(|key| *key != of);
+        others.cloned().map(Subject::Token).collect()
     }
 
     pub(super) fn note_kept(&mut self, key: &Key, entry: &SecretEntry) {

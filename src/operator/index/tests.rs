@@ -4,7 +4,10 @@ use super::*;
 use crate::{
     api::{ApiToken, ProviderKind, names},
     operator::entry::SecretEntry,
-    token::fixtures::{at, now},
+    token::{
+        facts::{self, User},
+        fixtures::{at, now},
+    },
 };
 
 fn key(name: &str) -> Key {
@@ -200,4 +203,44 @@ fn a_namespace_concerns_its_apitokens_when_its_labels_change() {
     assert_eq!(index.namespace_labels("web"), Some(labels()));
     index.remove_namespace("web");
     assert_eq!(index.namespace_labels("web"), None);
+}
+
+/// A session that the credentials keep, used by an ApiToken, which has spent this.
+fn kept_session(user: (&str, &str), spent: &str, version: u64) -> SecretEntry {
+    let facts = Facts {
+        user: Some(User { name: user.0.to_owned(), uid: user.1.to_owned() }),
+        spent: vec![spent.to_owned()],
+        ..Facts::default()
+    };
+    let object = json!({ "metadata": {
+        "uid": "session", "resourceVersion": version.to_string(), "labels": { names::ROLE_LABEL: names::ROLE_SESSION },
+        "ownerReferences": [{ "apiVersion": "v1", "kind": "Secret", "name": "login", "uid": "credentials" }],
+        "annotations": { facts::ANNOTATION: facts.to_annotation() },
+    }});
+    SecretEntry::read(&serde_json::from_value(object).unwrap()).unwrap()
+}
+
+#[test]
+fn a_session_that_credentials_keep_concerns_its_user_and_its_heirs_when_that_is_gone_or_changed() {
+    let index = Index::default();
+    index.apply_token(key("a"), token("a", "uid-a", 1, json!({})));
+    index.apply_token(key("b"), token("b", "uid-b", 2, json!({})));
+    index.apply_token(key("c"), token("c", "uid-c", 3, json!({ "credentialsRef": { "name": "other" } })));
+    let session = key("apitoken-session-credentials");
+    assert_eq!(index.apply_secret(session.clone(), kept_session(("a", "uid-a"), "first", 4)), subjects(&["a"]));
+    assert_eq!(index.kept_for("uid-a").map(|owner| owner.uid), Some("credentials".to_owned()));
+    assert!(index.has_spent("first", &key("elsewhere")) && !index.has_spent("second", &key("elsewhere")));
+    assert!(!index.has_spent("first", &session), "that is its own");
+
+    let changed = token("a", "uid-a", 5, json!({ "credentialsRef": { "name": "other" } }));
+    assert_eq!(index.apply_token(key("a"), changed), subjects(&["a", "b"]));
+    assert_eq!(index.remove_token(&key("a"), "uid-a"), subjects(&["a", "b"]));
+    assert_eq!(index.remove_token(&key("c"), "uid-c"), subjects(&["c"]), "it has kept none");
+
+    index.apply_secret(session.clone(), kept_session(("b", "uid-b"), "first", 6));
+    assert_eq!(index.kept_for("uid-a"), None);
+    assert!(index.kept_for("uid-b").is_some());
+    index.remove_secret(&session, "session");
+    assert_eq!(index.kept_for("uid-b"), None);
+    assert!(!index.has_spent("first", &key("elsewhere")));
 }

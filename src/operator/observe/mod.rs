@@ -90,7 +90,12 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
 #[must_use]
 pub fn expiry(operator: &Operator, key: &Key, now: Timestamp) -> Option<Timestamp> {
     let token = operator.index.token(key)?;
-    let at = Keeper::last(&operator.index, &token).session(key, &token)?;
+    let keeper = match operator.index.kept_for(&token.uid) {
+        None => Keeper::Token,
+        // Or it has kept it: the provider may be another by now.
+        Some(_) => glance(operator, key, now)?.keeper,
+    };
+    let at = keeper.session(key, &token)?;
     let Known::There(entry) = operator.index.secret(&at, now) else { return None };
     let SecretRole::Session { facts: Some(facts), .. } = &entry.role else { return None };
     facts.issued.as_ref().map(|issued| issued.expires_at).filter(|at| now < *at)
@@ -147,7 +152,7 @@ pub async fn look(
                 operator.index.remove_token(key, &pass.token.uid);
                 return Ok(None);
             }
-            take_in(operator, &mut pass, stored);
+            take_in(operator, &mut pass, *stored);
         }
         Found::Anothers(user) => session::belongs_to(&mut pass, &user),
         Found::Nowhere => pass.seen.session = Seen::Absent,

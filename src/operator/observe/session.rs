@@ -54,7 +54,7 @@ pub(super) fn glance(operator: &Operator, pass: &mut Pass, now: Timestamp) {
 /// What a quorum read has shown of the session.
 pub(super) enum Found {
     /// As it is stored, or not there. What nobody uses any more is among it: see [`is_free`].
-    Stored(Stored),
+    Stored(Box<Stored>),
     /// Another ApiToken uses it.
     Anothers(Key),
     /// Without its credentials nobody knows where it is.
@@ -66,14 +66,14 @@ pub(super) async fn look(operator: &Operator, pass: &Pass, urgency: Urgency) -> 
     let mut stored = read(operator, pass, &at, urgency).await?;
     operator.unsaved.drop_unsent(pass.keeper_uid(), &mut stored.session.facts);
     if stored.at.is_none() {
-        return Ok(Found::Stored(stored));
+        return Ok(Found::Stored(Box::new(stored)));
     }
     let user = match used_by(operator, pass, &stored.session.facts) {
         Use::Ours => None,
         Use::Anothers(user) => Some(user),
         Use::Free => still_there(operator, pass, stored.session.facts.user.as_ref(), urgency).await?,
     };
-    Ok(user.map_or(Found::Stored(stored), Found::Anothers))
+    Ok(user.map_or_else(|| Found::Stored(Box::new(stored)), Found::Anothers))
 }
 
 /// The session as it is stored now, whoever uses it. `None` while nobody knows where it is.

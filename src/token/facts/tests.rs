@@ -7,7 +7,11 @@ fn full() -> Facts {
         .failed(Operation::Login, FailureClass::Rejected, 5, 60)
         .failed(Operation::Refresh, FailureClass::Transient, 5, 60)
         .intending(Operation::Login, 5, 2)
-        .facts(|facts| facts.handled_request = Some("1763640000".to_owned()))
+        .facts(|facts| {
+            facts.handled_request = Some("1763640000".to_owned());
+            facts.user = Some(User { name: "assets".to_owned(), uid: "uid".to_owned() });
+            facts.spent = vec!["hash of second".to_owned()];
+        })
         .grant(|issued| {
             issued.no_progress = true;
             issued.over = true;
@@ -66,4 +70,27 @@ fn a_token_is_expired_in_the_second_of_its_expiry() {
     assert!(!issued.is_expired(issued.expires_at - k8s_openapi::jiff::SignedDuration::from_nanos(1)));
     assert!(issued.is_expired(issued.expires_at));
     assert_eq!(issued.lifetime(), 3600);
+}
+
+#[test]
+fn what_an_intent_was_to_present_is_spent_unless_it_is_known_not_to_have_been_sent() {
+    let mut facts = full();
+    assert!(facts.has_spent("hash of first") && facts.has_spent("hash of second") && !facts.has_spent("hash of third"));
+    facts.settle_intent();
+    assert_eq!((facts.intent.is_none(), facts.spent.len()), (true, 2));
+    assert!(facts.has_spent("hash of first"));
+    let mut facts = full();
+    facts.drop_intent();
+    assert!(!facts.has_spent("hash of first"));
+}
+
+#[test]
+fn no_more_spent_refresh_tokens_are_remembered_than_people_can_have_consented_to() {
+    let mut facts = full();
+    for number in 0..MOST_SPENT {
+        facts.intent = full().intent.map(|intent| Intent { seed: Some(number.to_string()), ..intent });
+        facts.settle_intent();
+    }
+    assert_eq!(facts.spent.len(), MOST_SPENT);
+    assert!(!facts.has_spent("hash of second") && facts.has_spent("0") && facts.has_spent("511"));
 }
