@@ -76,10 +76,11 @@ impl Discovery {
     }
 
     /// What came of a request to a token endpoint that was told by an issuer. Where it is not there (any more), the
-    /// issuer is asked again before the next request, and nobody's credentials or session count as refused.
+    /// issuer is asked again before the next request, and nobody's credentials or session count as refused. `bool`:
+    /// there was nobody to take what was presented, and it may be presented again.
     #[must_use]
-    pub fn judge(&self, route: &Route, failure: Failure) -> Failure {
-        let Some(issuer) = &route.view.definition.issuer else { return failure };
+    pub fn judge(&self, route: &Route, failure: Failure) -> (Failure, bool) {
+        let Some(issuer) = &route.view.definition.issuer else { return (failure, false) };
         let not_there = matches!(failure.status, Some(404 | 405 | 410));
         let elsewhere = failure.class == FailureClass::Transient && matches!(failure.status, None | Some(300..=399));
         if not_there || elsewhere {
@@ -89,13 +90,13 @@ impl Discovery {
             }
         }
         if !not_there {
-            return failure;
+            return (failure, false);
         }
         let message = format!(
             "{}: the issuer's metadata names an endpoint that is not there; it is asked again",
             failure.message
         );
-        Failure { class: FailureClass::Transient, message, ..failure }
+        (Failure { class: FailureClass::Transient, message, ..failure }, true)
     }
 
     /// Forgets what a provider was told, when the provider is gone.

@@ -183,8 +183,8 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
             }
             Ok(grant) => Answer::Granted(grant),
             Err(failure) => {
-                let failure = operator.discovery.judge(route, failure);
-                refused(operation, hinted(failure, false, definition, operation, &values), one_time)
+                let (failure, untaken) = operator.discovery.judge(route, failure);
+                refused(operation, hinted(failure, false, definition, operation, &values), one_time && !untaken)
             }
         },
         Err(unanswered) => {
@@ -197,7 +197,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
                 retry_after: None,
             };
             let closed = unanswered.cause == Cause::Closed;
-            let failure = operator.discovery.judge(route, failure);
+            let (failure, _) = operator.discovery.judge(route, failure);
             refused(operation, hinted(failure, closed, definition, operation, &values), maybe_spent)
         }
     }

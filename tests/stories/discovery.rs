@@ -20,6 +20,7 @@ use crate::{
 
 const CLIENT: &str = "reporting";
 const SECRET: &str = "correct";
+const USER: &str = "ops@example.com";
 /// Not renewed within a story.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -155,6 +156,26 @@ async fn an_endpoint_that_moves_is_found_again_before_a_token_ends() {
     idp.wait_for("renewals at the new endpoint", PATIENCE, |all| good(all) >= 3).await;
     assert_always_served(consumer);
     assert_eq!(idp.discoveries(), 2);
+    idp.assert_no_protocol_errors();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_moves_costs_a_rotating_session_no_login() {
+    let world = World::new().await;
+    let idp = server(&world, LIFETIME);
+    idp.add_account(USER, "correct");
+    let provider = provider(&world, &idp, json!({ "grant": "Password" })).await;
+    let login = [("clientId", CLIENT), ("clientSecret", SECRET), ("username", USER), ("password", "correct")];
+    world.credentials("user", &login).await;
+    world.early_token("items", &provider, "user").await;
+    let good = |all: &[Exchange]| {
+        all.iter().filter(|one| one.operation == Operation::Refresh && one.status == Some(200)).count()
+    };
+    idp.wait_for("a refresh", PATIENCE, |all| good(all) >= 1).await;
+    idp.script(|script| script.quirks.published.token_path = SECOND_TOKEN_PATH.to_owned());
+    idp.wait_for("refreshes at the new endpoint", PATIENCE, |all| good(all) >= 3).await;
+    assert!(idp.refreshes().iter().any(|refresh| refresh.status == Some(404)), "the endpoint has not moved");
+    assert_eq!(idp.logins().len(), 1);
     idp.assert_no_protocol_errors();
 }
 

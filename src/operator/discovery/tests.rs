@@ -166,11 +166,11 @@ async fn an_endpoint_that_is_not_there_any_more_is_asked_for_again_and_refuses_n
     let network = Network::scripted([metadata("https://a.example/token"), metadata("https://b.example/token")]);
     assert_eq!(base(&discovery, &network, &route).await.as_deref(), Ok("https://a.example"));
     tokio::time::advance(Duration::from_secs(6)).await;
-    let refused = discovery.judge(&route, failed(Some(401), FailureClass::Rejected));
-    assert_eq!(refused.class, FailureClass::Rejected);
+    let (refused, untaken) = discovery.judge(&route, failed(Some(401), FailureClass::Rejected));
+    assert_eq!((refused.class, untaken), (FailureClass::Rejected, false));
     assert_eq!(base(&discovery, &network, &route).await.as_deref(), Ok("https://a.example"));
-    let moved = discovery.judge(&route, failed(Some(404), FailureClass::Rejected));
-    assert_eq!(moved.class, FailureClass::Transient);
+    let (moved, untaken) = discovery.judge(&route, failed(Some(404), FailureClass::Rejected));
+    assert_eq!((moved.class, untaken), (FailureClass::Transient, true));
     assert_eq!(base(&discovery, &network, &route).await.as_deref(), Ok("https://b.example"));
 }
 
