@@ -9,8 +9,9 @@ use kube::{
 };
 use rcgen::KeyPair;
 use serde_json::{Value, json};
-use testbed::vendors::{
-    Exchange, Fault, OAuth, On, Operation, Place, Registered, consumer::present, oauth::SECOND_TOKEN_PATH,
+use testbed::{
+    reliability::oracles,
+    vendors::{Exchange, Fault, OAuth, On, Operation, Place, Registered, consumer::present, oauth::SECOND_TOKEN_PATH},
 };
 
 use crate::{
@@ -43,6 +44,11 @@ async fn provider(world: &World, idp: &OAuth, more: Value) -> String {
 
 fn logins(all: &[Exchange]) -> usize {
     all.iter().filter(|exchange| exchange.operation == Operation::Login).count()
+}
+
+/// How often tokens were given.
+fn given(all: &[Exchange], operation: Operation) -> usize {
+    all.iter().filter(|one| one.operation == operation && one.status == Some(200)).count()
 }
 
 async fn message(world: &World, token: &str, reason: &str) -> String {
@@ -150,9 +156,7 @@ async fn an_endpoint_that_moves_is_found_again_before_a_token_ends() {
     world.early_token("items", &provider, "login").await;
     let consumer = world.consumer("items", idp.call_with(&world.ca, present::bearer("token")));
     idp.script(|script| script.quirks.published.token_path = SECOND_TOKEN_PATH.to_owned());
-    let good = |all: &[Exchange]| {
-        all.iter().filter(|one| one.operation == Operation::Login && one.status == Some(200)).count()
-    };
+    let good = |all: &[Exchange]| given(all, Operation::Login);
     idp.wait_for("renewals at the new endpoint", PATIENCE, |all| good(all) >= 3).await;
     assert_always_served(consumer);
     assert_eq!(idp.discoveries(), 2);
@@ -168,14 +172,35 @@ async fn an_endpoint_that_moves_costs_a_rotating_session_no_login() {
     let login = [("clientId", CLIENT), ("clientSecret", SECRET), ("username", USER), ("password", "correct")];
     world.credentials("user", &login).await;
     world.early_token("items", &provider, "user").await;
-    let good = |all: &[Exchange]| {
-        all.iter().filter(|one| one.operation == Operation::Refresh && one.status == Some(200)).count()
-    };
+    let good = |all: &[Exchange]| given(all, Operation::Refresh);
     idp.wait_for("a refresh", PATIENCE, |all| good(all) >= 1).await;
     idp.script(|script| script.quirks.published.token_path = SECOND_TOKEN_PATH.to_owned());
     idp.wait_for("refreshes at the new endpoint", PATIENCE, |all| good(all) >= 3).await;
     assert!(idp.refreshes().iter().any(|refresh| refresh.status == Some(404)), "the endpoint has not moved");
     assert_eq!(idp.logins().len(), 1);
+    idp.assert_no_protocol_errors();
+}
+
+#[tokio::test]
+async fn neither_a_silent_issuer_nor_an_endpoint_that_moves_costs_a_consent() {
+    let world = World::new().await;
+    let idp = server(&world, LIFETIME);
+    idp.fail_always(On::Metadata, Fault::CloseBeforeAnswer);
+    let provider = provider(&world, &idp, json!({ "grant": "RefreshToken" })).await;
+    let consent = [("clientId", CLIENT), ("clientSecret", SECRET), ("refreshToken", &*idp.consent(CLIENT))];
+    world.credentials("consent", &consent).await;
+    world.early_token_soon("items", &provider, "consent").await;
+    let message = message(&world, "items", "ProviderUnavailable").await;
+    assert!(message.contains("discovery failed"), "{message}");
+    idp.heal();
+    world.ready("items").await;
+    idp.script(|script| script.quirks.published.token_path = SECOND_TOKEN_PATH.to_owned());
+    let good = |all: &[Exchange]| given(all, Operation::Refresh);
+    idp.wait_for("refreshes at the new endpoint", PATIENCE, |all| good(all) >= 4).await;
+    world.ready("items").await;
+    assert!(idp.refreshes().iter().any(|refresh| refresh.status == Some(404)), "the endpoint has not moved");
+    let findings = oracles::presented_once(&idp.history());
+    assert!(findings.broken.is_empty(), "{:?}", findings.broken);
     idp.assert_no_protocol_errors();
 }
 
