@@ -255,7 +255,7 @@ fn what_a_providers_tls_refers_to_is_held_against_the_files() {
         ),
         (vec![secret("tls", &expired, &its_key)], 1, &format!("{path}: the client certificate in Secret \"client\"")),
     ] {
-        let documents = [&[provider.clone()], &objects[..]].concat();
+        let documents = [std::slice::from_ref(&provider), &objects].concat();
         let output = validate(&[], &documents.join("\n---\n"));
         let said = text(&output);
         assert!(said.contains(words) && said.contains(&format!("Errors: {errors}")), "{words}\n{said}");

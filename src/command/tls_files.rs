@@ -48,7 +48,7 @@ fn check_one(all: &[Manifest], at: &Manifest, provider: &ProviderManifest, refer
         Referred::CaBundle(_) => Ok(()),
     });
     let error = checked.err()?;
-    Some(at.finding(path, error.without_path(), Severity::Error))
+    Some(at.finding(path, error.fault.to_string(), Severity::Error))
 }
 
 /// What a part of a provider's TLS is by the files; `None`: it is not among them.

@@ -5,6 +5,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jiff::Timestamp;
 use rustls::{
     CertificateError, RootCertStore,
@@ -82,8 +83,8 @@ impl TlsMaterial {
     pub fn mark(&self) -> String {
         let (authorities, presented) = self.identities();
         let both = [authorities, presented].map(|part| part.map_or_else(Vec::new, |identity| identity.0.to_vec()));
-        let mark = Identity::of(&both.each_ref().map(Vec::as_slice));
-        mark.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let Identity(mark) = Identity::of(&both.each_ref().map(Vec::as_slice));
+        BASE64_URL_SAFE_NO_PAD.encode(&mark[..9])
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     Operator,
     cluster::{ApiError, Target, Urgency},
     entry::ProviderKey,
-    tls_reference::{Found, Looked, TlsReference, TlsReferenceError, TlsReferences},
+    tls_reference::{Fault, Found, Looked, TlsReference, TlsReferenceError, TlsReferences},
 };
 use crate::api::{
     names::{ROLE_LABEL, ROLE_TLS},
@@ -169,12 +169,8 @@ impl Reader<'_> {
         if error.is_passing() {
             return Unread::Api(error);
         }
-        Unread::Reference(TlsReferenceError::Refused {
-            path: self.reference.path(),
-            problem: error.to_string(),
-            resource,
-            name: self.reference.name.clone(),
-        })
+        let (problem, name) = (error.to_string(), self.reference.name.clone());
+        Unread::Reference(self.reference.error(Fault::Refused { problem, resource, name }))
     }
 }
 

@@ -77,25 +77,33 @@ pub struct Place {
 
 /// Why a reference leads to nothing that can be used. Names places and never bytes.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsReferenceError {
-    #[error("{path}: there is no {place}; create it: {command}")]
-    Missing { path: &'static str, place: Place, command: String },
-    #[error("{path}: {place} may not be used before its owner agrees: {command}")]
-    NotLabelled { path: &'static str, place: Place, command: String },
-    #[error("{path}: {place} has no key {key:?}; replace it: {command}")]
-    NoKey { path: &'static str, place: Place, key: String, command: String },
-    #[error("{path}: {source}; replace it: {command}")]
+#[error("{path}: {fault}")]
+pub struct TlsReferenceError {
+    /// Of the field in the provider.
+    pub path: &'static str,
+    pub fault: Box<Fault>,
+}
+
+/// What is wrong with an object, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("there is no {place}; create it: {command}")]
+    Missing { place: Place, command: String },
+    #[error("{place} may not be used before its owner agrees: {command}")]
+    NotLabelled { place: Place, command: String },
+    #[error("{place} has no key {key:?}; replace it: {command}")]
+    NoKey { place: Place, key: String, command: String },
+    #[error("{source}; replace it: {command}")]
     Material {
-        path: &'static str,
         command: String,
         #[source]
         source: TlsMaterialError,
     },
-    #[error("{path}: the client certificate in {place} expired at {at}; replace it: {command}")]
-    Expired { path: &'static str, place: Place, at: Timestamp, command: String },
+    #[error("the client certificate in {place} expired at {at}; replace it: {command}")]
+    Expired { place: Place, at: Timestamp, command: String },
     /// `problem` is the API server's refusal in our own words.
-    #[error("{path}: {problem}; let the operator get {resource} {name:?} there (docs/install.md, Rights)")]
-    Refused { path: &'static str, problem: String, resource: &'static str, name: String },
+    #[error("{problem}; let the operator get {resource} {name:?} there (docs/install.md, Rights)")]
+    Refused { problem: String, resource: &'static str, name: String },
 }
 
 impl TlsReference {
@@ -146,8 +154,7 @@ impl TlsReference {
             _ => Err(self.no_key(namespace, key)),
         };
         let place = self.place(namespace);
-        let wrong =
-            |source| TlsReferenceError::Material { path: self.path(), command: self.replacement(namespace), source };
+        let wrong = |source| self.error(Fault::Material { command: self.replacement(namespace), source });
         match self.part {
             TlsPart::CaBundle => {
                 let place = format!("{:?} of {place}", self.key);
@@ -175,22 +182,39 @@ impl TlsReference {
             CaBundleKind::ConfigMap => create,
             CaBundleKind::Secret => format!("{create}; then {}", self.labelling(namespace)),
         };
-        TlsReferenceError::Missing { path: self.path(), place: self.place(namespace), command }
+        self.error(Fault::Missing { place: self.place(namespace), command })
     }
 
     #[must_use]
     pub fn not_labelled(&self, namespace: Option<&str>) -> TlsReferenceError {
         let command = format!("{} --overwrite", self.labelling(namespace));
-        TlsReferenceError::NotLabelled { path: self.path(), place: self.place(namespace), command }
+        self.error(Fault::NotLabelled { place: self.place(namespace), command })
+    }
+
+    /// This fault of what is referred to.
+    #[must_use]
+    pub fn error(&self, fault: Fault) -> TlsReferenceError {
+        TlsReferenceError { path: self.path(), fault: Box::new(fault) }
+    }
+
+    /// No server takes an expired certificate: what is sent with it only costs requests.
+    ///
+    /// # Errors
+    /// If it has expired.
+    pub fn check_expiry(
+        &self,
+        namespace: Option<&str>,
+        certificate: &ClientCertificate,
+        now: Timestamp,
+    ) -> Result<(), TlsReferenceError> {
+        let Some(at) = certificate.not_after().filter(|at| *at < now) else { return Ok(()) };
+        let (place, command) = (self.place(namespace), self.replacement(namespace));
+        Err(self.error(Fault::Expired { place, at, command }))
     }
 
     fn no_key(&self, namespace: Option<&str>, key: &str) -> TlsReferenceError {
-        TlsReferenceError::NoKey {
-            path: self.path(),
-            place: self.place(namespace),
-            key: key.to_owned(),
-            command: self.replacement(namespace),
-        }
+        let (place, command) = (self.place(namespace), self.replacement(namespace));
+        self.error(Fault::NoKey { place, key: key.to_owned(), command })
     }
 
     fn creation(&self, namespace: Option<&str>) -> String {
@@ -214,7 +238,6 @@ impl TlsReference {
 
 impl TlsReferences {
     /// What `spec.tls` refers to, and what can be said of it before any of that is read.
-    #[must_use]
     pub fn of(tls: Option<&Tls>) -> (Self, Result<Arc<TlsMaterial>, Arc<str>>) {
         let Some(tls) = tls else { return (Self::default(), Ok(Arc::default())) };
         let bundle = tls.ca_bundle.as_deref().map(|text| CaBundle::parse(text, "spec.tls.caBundle")).transpose();
@@ -250,38 +273,6 @@ impl TlsReferences {
             }
         }
         Ok(material)
-    }
-}
-
-impl TlsReference {
-    /// No server takes an expired certificate: what is sent with it only costs requests.
-    ///
-    /// # Errors
-    /// If it has expired.
-    pub fn check_expiry(
-        &self,
-        namespace: Option<&str>,
-        certificate: &ClientCertificate,
-        now: Timestamp,
-    ) -> Result<(), TlsReferenceError> {
-        match certificate.not_after().filter(|at| *at < now) {
-            None => Ok(()),
-            Some(at) => Err(TlsReferenceError::Expired {
-                path: self.path(),
-                place: self.place(namespace),
-                at,
-                command: self.replacement(namespace),
-            }),
-        }
-    }
-}
-
-impl TlsReferenceError {
-    /// Without the path of the field, for whoever tells that himself.
-    #[must_use]
-    pub fn without_path(&self) -> String {
-        let text = self.to_string();
-        text.split_once(": ").map_or_else(|| text.clone(), |(_, rest)| rest.to_owned())
     }
 }
 
