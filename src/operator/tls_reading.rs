@@ -32,6 +32,9 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 /// Between readings while nothing is asked of the provider. No watch tells of ConfigMaps, nor of Secrets in a namespace
 /// that is not served.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// An API server that has just started refuses rights that it has not read yet: a refusal counts once nothing was read
+/// for so long.
+const REFUSED_AFTER: Duration = Duration::from_secs(120);
 /// How long the first passes wait for the first readings.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
@@ -82,10 +85,12 @@ async fn look(operator: &Operator, key: &ProviderKey, urgency: Urgency, fresh_fo
     }
     let namespace = key.namespace.as_deref().unwrap_or(&operator.own_namespace);
     let at = Instant::now();
+    let lately = last.as_ref().is_some_and(|last| last.at.elapsed() < REFUSED_AFTER);
     let mut found = Vec::with_capacity(references.all.len());
     for (index, reference) in references.all.iter().enumerate() {
         let before = last.as_ref().and_then(|last| last.found[index].as_ref().ok());
-        found.push(Reader { operator, urgency, namespace, reference }.read(before).await?);
+        let settles = lately && before.is_some();
+        found.push(Reader { operator, urgency, namespace, reference, settles }.read(before).await?);
     }
     settle(operator, key, references, namespace, &found);
     *last = Some(Looked { at, found });
@@ -113,6 +118,8 @@ struct Reader<'a> {
     urgency: Urgency,
     namespace: &'a str,
     reference: &'a TlsReference,
+    /// It could be read a short while ago: a refusal may pass.
+    settles: bool,
 }
 
 /// What both kinds are to us.
@@ -166,7 +173,7 @@ impl Reader<'_> {
         if error.is_not_found() {
             return Unread::Reference(self.reference.missing(Some(self.namespace)));
         }
-        if error.is_passing() {
+        if error.is_passing() || self.settles {
             return Unread::Api(error);
         }
         let (problem, name) = (error.to_string(), self.reference.name.clone());

@@ -123,6 +123,11 @@ impl Installation {
         Client::try_from(config).unwrap()
     }
 
+    /// Where it runs.
+    pub fn own_namespace(&self) -> &str {
+        self.account.split(':').nth(2).unwrap()
+    }
+
     pub fn admin(&self) -> Client {
         self.cluster.client(&User::Admin).unwrap()
     }

@@ -46,9 +46,22 @@ impl Scene {
         json!({ "name": name, "namespace": self.namespace, "labels": labels })
     }
 
+    /// Its authority lies in a ConfigMap: beside it, or in the operator's own namespace.
     async fn provider(&self, kind: &str) {
-        let spec = json!({ "preset": "Palette", "url": self.palette.base_url(), "tls": { "caBundle": self.ca.pem() } });
-        let mut metadata = self.metadata(&self.provider_name(), &json!({}));
+        let own = kind == "TokenProvider";
+        let (name, namespace) =
+            (self.provider_name(), if own { &*self.namespace } else { self.installed.own_namespace() });
+        let metadata = json!({ "name": name, "namespace": namespace });
+        let bundle = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata,
+            "data": { "ca.crt": self.ca.pem() } });
+        self.installed.apply(&bundle).await;
+        let tls = json!({ "caBundleRef": { "kind": "ConfigMap", "name": name, "key": "ca.crt" } });
+        self.provider_with(kind, &name, tls).await;
+    }
+
+    async fn provider_with(&self, kind: &str, name: &str, tls: Value) {
+        let spec = json!({ "preset": "Palette", "url": self.palette.base_url(), "tls": tls });
+        let mut metadata = self.metadata(name, &json!({}));
         if kind == "ClusterTokenProvider" {
             metadata.as_object_mut().unwrap().remove("namespace");
         }
@@ -112,6 +125,25 @@ impl Scene {
             code => code == 422 && event.resource == "secrets",
         });
         refused.map(|event| format!("{} {} {} {}", event.code, event.verb, event.resource, event.uri)).collect()
+    }
+
+    async fn reads_no_secret_of_the_operators_namespace_that_the_values_do_not_list(&self) {
+        let (chain, key) = self.ca.issue_client("neighbour").unwrap().to_pem();
+        for name in ["corp-client", "another"] {
+            let labels = json!({ "apitoken.dev/role": "tls" });
+            let metadata = json!({ "name": name, "namespace": self.installed.own_namespace(), "labels": labels });
+            let data = json!({ "tls.crt": chain, "tls.key": key });
+            let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data });
+            self.installed.apply(&secret).await;
+        }
+        let tls = |name: &str| json!({ "caBundle": self.ca.pem(), "clientCertificateRef": { "name": name } });
+        self.provider_with("ClusterTokenProvider", "mutual", tls("another")).await;
+        self.token("mutual", json!({ "name": "mutual" })).await;
+        let refused = "False ProviderInvalid: ClusterTokenProvider \"mutual\" is not valid: \
+                       spec.tls.clientCertificateRef: cannot get secrets neighbours/another: the API server answered 403";
+        self.says("mutual", refused).await;
+        self.provider_with("ClusterTokenProvider", "mutual", tls("corp-client")).await;
+        self.says("mutual", "True Issued").await;
     }
 
     /// All that the operator does with Secrets in the life of an ApiToken.
@@ -207,8 +239,9 @@ async fn a_second_release_serves_other_namespaces_and_only_reads_the_providers_o
     scene.provider("ClusterTokenProvider").await;
     let operator = neighbours.operator().await;
     scene.life_of("clusters", json!({ "name": scene.provider_name() })).await;
-    operator.terminate().await.unwrap();
     assert_eq!(scene.refused(), Vec::<String>::new());
+    scene.reads_no_secret_of_the_operators_namespace_that_the_values_do_not_list().await;
+    operator.terminate().await.unwrap();
     let providers: Api<ClusterTokenProvider> = Api::all(neighbours.admin());
     let provider = providers.get(&scene.provider_name()).await.unwrap();
     assert!(provider.status.is_none_or(|status| status.conditions.is_empty()), "it has no right to write this");

@@ -77,3 +77,82 @@ impl Index {
         referring.map(|(key, _)| Subject::Provider(key.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use testbed::ca::TestCa;
+
+    use super::*;
+    use crate::{
+        api::ProviderKind,
+        operator::{entry::ProviderEntry, tls::CaBundle},
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn key() -> ProviderKey {
+        ProviderKey { kind: ProviderKind::ClusterTokenProvider, namespace: None, name: "idp".to_owned() }
+    }
+
+    /// An index with a provider of this generation, whose authority lies in the Secret `corp-ca`.
+    fn entry(generation: i64) -> ProviderEntry {
+        let metadata = json!({ "uid": "idp", "resourceVersion": "1", "generation": generation });
+        let bundle = json!({ "kind": "Secret", "name": "corp-ca", "key": "ca.crt" });
+        let spec = json!({ "preset": "Palette", "tls": { "caBundleRef": bundle } });
+        let (metadata, spec) = (serde_json::from_value(metadata).unwrap(), serde_json::from_value(spec).unwrap());
+        ProviderEntry::read(&metadata, &spec, None, None, at(generation))
+    }
+
+    fn material(name: &str) -> Result<Arc<TlsMaterial>, Arc<str>> {
+        let bundle = CaBundle::parse(&TestCa::named(name).unwrap().pem(), "test").unwrap();
+        Ok(Arc::new(TlsMaterial { ca_bundle: Some(bundle), ..TlsMaterial::default() }))
+    }
+
+    #[test]
+    fn a_first_good_reading_concerns_nobody_and_each_change_after_it_does() {
+        let index = Index::default();
+        index.apply_provider(key(), entry(1));
+        let references = index.provider(&key()).unwrap().references.clone();
+        let settle = |tls, second| index.settle_tls(&key(), &references, tls, at(second));
+        let first = material("first");
+        assert!(settle(first.clone(), 10).concerned.is_empty(), "all took it for good");
+        assert!(settle(first, 20).concerned.is_empty(), "nothing has changed");
+        assert_eq!(index.provider(&key()).unwrap().generation_seen_at, at(1));
+
+        let rotated = settle(material("second"), 30);
+        assert_eq!(rotated.concerned, [Subject::Provider(key())]);
+        assert!(rotated.replaced.is_some(), "connections of the old one have to go");
+        assert_eq!(index.provider(&key()).unwrap().generation_seen_at, at(30), "as after an edit");
+
+        let gone = settle(Err("gone".into()), 40);
+        assert!(gone.replaced.is_some() && !gone.concerned.is_empty());
+        assert!(settle(Err("gone".into()), 50).concerned.is_empty(), "told once");
+        assert!(settle(material("third"), 60).replaced.is_none());
+    }
+
+    #[test]
+    fn what_was_read_for_an_older_generation_is_not_taken_in_and_a_new_one_begins_unread() {
+        let index = Index::default();
+        index.apply_provider(key(), entry(1));
+        let of_the_first = index.provider(&key()).unwrap().references.clone();
+        index.apply_provider(key(), entry(1));
+        let _ = index.settle_tls(&key(), &of_the_first, material("first"), at(10));
+        assert!(!index.provider(&key()).unwrap().tls.clone().unwrap().unread, "the same generation has the same ones");
+        index.apply_provider(key(), entry(2));
+        let _ = index.settle_tls(&key(), &of_the_first, material("first"), at(20));
+        assert!(index.provider(&key()).unwrap().tls.clone().unwrap().unread);
+    }
+
+    #[test]
+    fn a_secret_concerns_the_providers_that_refer_to_it_where_it_lies() {
+        let index = Index::default();
+        index.apply_provider(key(), entry(1));
+        let referring =
+            |namespace: &str, name: &str| index.providers_referring_to(&Key::new(namespace, name), "system");
+        assert_eq!(referring("system", "corp-ca"), [Subject::Provider(key())]);
+        assert!(referring("web", "corp-ca").is_empty() && referring("system", "other").is_empty());
+    }
+}
