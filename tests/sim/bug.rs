@@ -18,6 +18,8 @@ pub enum Bug {
     TellsSecrets,
     /// I6: a refused password counts as a provider in trouble.
     RetriesRefusedPasswords,
+    /// I6: each refresh is followed by a login.
+    DistrustsRefreshes,
     /// I7: all providers share one line.
     SharesOneLine,
     /// I8: nobody tells of changed credentials.

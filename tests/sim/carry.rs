@@ -23,6 +23,7 @@ use crate::{
     bug::Bug,
     fault::{Harm, MINUTE, Odd, SECOND, Step},
     history::{Asked, Event, How, Scope},
+    leak::WANTED,
     sim::{Flight, Sim, State, pause},
     vendor::Answer,
 };
@@ -72,6 +73,9 @@ impl Carrier for Road {
             }
             let mut answer = answer.map_err(|(cause, sent)| Unanswered::new(&order.url, cause, sent))?;
             self.heard(&order, &answer);
+            if self.sim.has(Bug::DistrustsRefreshes) && order.operation == Operation::Refresh {
+                answer.status = 400;
+            }
             if answer.refused && self.sim.has(Bug::RetriesRefusedPasswords) {
                 answer.status = 500;
             }
@@ -122,7 +126,7 @@ impl Road {
         let answer = told.await.map_err(|_| (Cause::Closed, true))?;
         pause(back).await;
         if harm == Some(Harm::Panic) {
-            panic!("cannot read {} after {}", answer.body, order.body);
+            panic!("{WANTED} {} after {}", answer.body, order.body);
         }
         if harm == Some(Harm::LostAfter) { Err((Cause::Closed, true)) } else { Ok(answer) }
     }
@@ -155,6 +159,7 @@ impl Road {
         let refreshes = order.operation == Operation::Refresh;
         let alive = |flight: &&Flight| flight.credentials == order.credentials;
         let asked = Asked {
+            process: self.process,
             token: order.token.clone(),
             provider: order.provider,
             operation: order.operation,
@@ -181,6 +186,8 @@ impl Road {
         let now = self.sim.now();
         let mut state = self.sim.lock();
         state.processes[self.process].owes.insert(order.token.clone());
+        let (token, operation, meaning) = (order.token.clone(), order.operation, answer.meaning(order.operation));
+        state.note(now, Event::Answered { token, operation, meaning });
         let login = order.operation == Operation::Login;
         if login {
             state.interrupted.remove(&order.credentials);

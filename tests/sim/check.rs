@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     fault::{HOUR, MINUTE, SECOND, clock},
     history::{Asked, Event, History},
-    manners,
+    ledger, manners,
     timeline::{Held, timelines},
 };
 
@@ -15,6 +15,8 @@ const RECOVERY: i64 = 20 * MINUTE;
 const REPORTED_WITHIN: i64 = 3 * SECOND;
 /// I7, and the way through the API server.
 const PROMPT: i64 = 2 * SECOND;
+/// Longer than a provider is waited for.
+const ON_ITS_WAY: i64 = 30 * SECOND;
 /// More requests for one token in a minute are a spin.
 const MOST_A_MINUTE: usize = 12;
 
@@ -37,6 +39,7 @@ pub const INVARIANTS: &[Check] = &[
     i4_every_write_names_a_version,
     i6_refused_passwords_are_not_tried_again,
     i6_no_token_is_asked_for_in_a_spin,
+    ledger::i6_no_login_is_made_that_is_not_due,
     i7_nobody_waits_for_anothers_provider,
     i8_all_is_well_when_faults_have_stopped,
     i9_ready_is_never_said_of_an_expired_token,
@@ -133,7 +136,12 @@ fn i3_one_request_at_a_time_for_one_credentials_secret(history: &History) -> Vec
     if history.replicas > 1 && !history.elected {
         return Vec::new();
     }
-    let crossed = asked(history).filter(|(_, asked)| asked.in_flight > 0);
+    // What is on its way when somebody deletes the Lease cannot be called back, and whoever leads next is not told of it.
+    let deleted = |at: i64| {
+        let mut entries = history.entries.iter().filter(|entry| matches!(entry.event, Event::LeaseDeleted));
+        entries.any(|entry| entry.at <= at && at - entry.at < ON_ITS_WAY)
+    };
+    let crossed = asked(history).filter(|(at, asked)| asked.in_flight > 0 && !deleted(*at));
     crossed
         .map(|(at, asked)| {
             let what = format!("{}: {} other requests were in flight", asked.token, asked.in_flight);

@@ -174,6 +174,21 @@ pub fn plan(rng: &mut Rng, shape: &Shape) -> Vec<Fault> {
     faults
 }
 
+/// Faults of one kind, evenly over the time in which they may strike.
+pub fn plan_of(kind: &str, rng: &mut Rng, shape: &Shape) -> Vec<Fault> {
+    let faults = i64::try_from(shape.faults).unwrap();
+    let slot = (shape.healed_at - 4 * MINUTE) / faults;
+    let each = (0..faults).map(|number| {
+        loop {
+            let what = what(rng, shape);
+            if what.kind() == kind {
+                break Fault { at: 2 * MINUTE + number * slot + rng.between(0, slot / 2), what };
+            }
+        }
+    });
+    each.collect()
+}
+
 fn what(rng: &mut Rng, shape: &Shape) -> What {
     let provider = rng.below(shape.providers);
     let replica = rng.below(shape.replicas);

@@ -22,6 +22,21 @@ pub struct Issue {
 pub enum Event {
     /// A request left a process for a provider.
     Asked(Asked),
+    /// A process heard the provider's answer.
+    Answered {
+        token: String,
+        operation: Operation,
+        meaning: Meaning,
+    },
+    /// Somebody changed what the session of this token hangs on.
+    Wished {
+        token: String,
+    },
+    /// The intent to ask was stored.
+    Intended {
+        token: String,
+        process: usize,
+    },
     /// A login with a wrong password was answered, and the process lived to see it.
     Refused {
         content: String,
@@ -93,6 +108,8 @@ pub enum Event {
     Panicked {
         process: usize,
     },
+    /// Somebody deleted the Lease.
+    LeaseDeleted,
     Died {
         process: usize,
     },
@@ -102,6 +119,7 @@ pub enum Event {
 #[derive(Clone, Debug)]
 #[expect(dead_code, reason = "all of it is told in the trace of a failing run")]
 pub struct Asked {
+    pub process: usize,
     pub token: String,
     pub provider: usize,
     pub operation: Operation,
@@ -116,6 +134,21 @@ pub struct Asked {
     pub in_flight: usize,
     /// When the stored session said that it was due, in true milliseconds.
     pub due_at: Option<i64>,
+}
+
+/// What an answer says of the session, by the tables of what a provider can mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It goes on, and can be refreshed.
+    Granted,
+    /// There is a token, and nothing that it could be refreshed with; or so little life in it that the session must be
+    /// about to end.
+    LastToken,
+    Refused,
+    /// Later, and with the same refresh token.
+    NotNow,
+    /// A failure that does not say whether a one-time token was taken before it.
+    Unclear,
 }
 
 /// What is excused.
@@ -149,6 +182,8 @@ pub struct History {
     pub providers: std::collections::BTreeMap<String, usize>,
     pub elected: bool,
     pub replicas: usize,
+    /// Sessions go on for ever, and nobody wishes for a login: see `ledger`.
+    pub endless: bool,
     pub healed_at: i64,
     pub ends_at: i64,
     pub blocks: Vec<(i64, i64, Scope, How)>,

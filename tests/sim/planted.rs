@@ -27,6 +27,7 @@ fn provoking(seed: u64, bug: Bug) -> Scenario {
         Bug::DeafToDeletions => &[What::User { token: 0, edit: Edit::Delete, lasts: SECOND }],
         _ => &[],
     };
+    scenario.endless = bug == Bug::DistrustsRefreshes;
     scenario.faults = what.iter().map(|what| Fault { at: 2 * MINUTE, what: *what }).collect();
     scenario
 }
@@ -77,6 +78,11 @@ fn a_status_that_repeats_a_password_is_caught() {
 #[test]
 fn a_refused_password_that_is_tried_again_is_caught() {
     is_caught(Bug::RetriesRefusedPasswords, "I6");
+}
+
+#[test]
+fn a_login_that_nothing_makes_due_is_caught() {
+    is_caught(Bug::DistrustsRefreshes, "I6");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub seed: u64,
     pub shape: Shape,
     pub dense: bool,
+    /// All sessions can be refreshed for ever.
+    pub endless: bool,
     pub faults: Vec<Fault>,
 }
 
@@ -36,7 +38,7 @@ pub struct Outcome {
     pub history: History,
     pub violations: Vec<Violation>,
     /// Faults that struck, by kind.
-    pub fired: BTreeMap<String, u64>,
+    pub fired: BTreeMap<String, usize>,
 }
 
 impl Scenario {
@@ -56,7 +58,7 @@ impl Scenario {
             ends_at: healed_at + if dense { 40 * MINUTE } else { 30 * HOUR },
         };
         let faults = plan(&mut rng, &shape);
-        Self { seed, shape, dense, faults }
+        Self { seed, shape, dense, endless: false, faults }
     }
 
     /// Seven days, a thousand tokens, and a fault every few minutes.
@@ -67,7 +69,7 @@ impl Scenario {
         let shape =
             Shape { providers, tokens, replicas, elected: false, faults, healed_at, ends_at: healed_at + 24 * HOUR };
         let faults = plan(&mut rng, &shape);
-        Self { seed, shape, dense: false, faults }
+        Self { seed, shape, dense: false, endless: false, faults }
     }
 
     pub fn token_days(&self) -> f64 {
@@ -86,7 +88,8 @@ impl Scenario {
         let vendors: Vec<_> = (0..self.shape.providers)
             .map(|number| {
                 let lifetime = lifetime(&mut rng, self.dense);
-                Vendor::new(number, lifetime, &mut rng)
+                let vendor = Vendor::new(number, lifetime, &mut rng);
+                if self.endless { vendor.endless() } else { vendor }
             })
             .collect();
         let providers = (0..self.shape.tokens).map(|number| (format!("t{number}"), number % vendors.len())).collect();
@@ -94,6 +97,7 @@ impl Scenario {
             providers,
             elected: self.shape.elected,
             replicas: self.shape.replicas,
+            endless: self.endless,
             healed_at: self.shape.healed_at,
             ends_at: self.shape.ends_at,
             ..History::default()

@@ -14,7 +14,7 @@ use crate::{
     call::{Call, status},
     fault::{Harm, SECOND, Step},
     history::{Event, How, Scope},
-    leak::CANARY,
+    leak::{CANARY, WANTED},
     observe::{CREDENTIALS, SESSION},
     sim::{Sim, State, pause, text, timestamp},
     store::Kind,
@@ -76,7 +76,7 @@ impl Sim {
         pause(back).await;
         self.running(process).await;
         if harm == Some(Harm::Panic) {
-            panic!("cannot read {}, or {CANARY}", done.1);
+            panic!("{WANTED} {}, or {CANARY}", done.1);
         }
         answer(&done)
     }
@@ -123,8 +123,10 @@ impl Sim {
             if theirs {
                 state.note(now, Event::Touched { name: call.id.name.clone() });
             }
-            if what == Step::WriteAnswer {
-                state.processes[process].owes.remove(&token);
+            match what {
+                Step::WriteAnswer => drop(state.processes[process].owes.remove(&token)),
+                Step::WriteIntent => state.note(now, Event::Intended { token: token.clone(), process }),
+                _ => {}
             }
             if call.id.kind == Kind::Lease {
                 state.processes[process].renewed_at = Some(now);
@@ -267,7 +269,8 @@ fn is_of_others(call: &Call, there: &Value) -> bool {
 
 fn name_of(step: Step) -> &'static str {
     match step {
-        Step::WriteIntent | Step::WriteAnswer => "session",
+        Step::WriteIntent => "intent",
+        Step::WriteAnswer => "session",
         Step::WriteOutput => "output",
         Step::WriteStatus => "status",
         _ => "other",

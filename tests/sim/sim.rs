@@ -52,7 +52,7 @@ pub struct State {
     open: BTreeMap<String, Vec<usize>>,
     /// Interrupted logins in a row, by the name of the credentials Secret.
     pub interrupted: BTreeMap<String, u32>,
-    pub fired: BTreeMap<String, u64>,
+    pub fired: BTreeMap<String, usize>,
     /// Renewals of the Lease are good for this long, in milliseconds.
     pub renew_within: i64,
 }

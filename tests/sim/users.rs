@@ -41,6 +41,7 @@ pub async fn befall(sim: Arc<Sim>, fault: Fault) {
             let mut state = sim.lock();
             let lease = Id::new(Kind::Lease, NAMESPACE, "apitoken-operator");
             let _none = state.store.delete(&lease, &Value::Null, By::User);
+            state.note(now, Event::LeaseDeleted);
             sim.publish(&mut state);
         }
         what => process(&sim, what),
@@ -234,6 +235,9 @@ pub fn heal(sim: &Arc<Sim>) {
         let Some(credentials) = state.credentials_of(&token) else { continue };
         state.new_password(&credentials);
         state.login_worked(&token, now);
+        for token in state.users_of(&credentials) {
+            state.note(now, Event::Wished { token });
+        }
     }
     state.note(now, Event::Mended);
     sim.publish(state);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fault::{HOUR, MINUTE, Odd, SECOND},
-    history::Issue,
+    history::{Issue, Meaning},
     leak::CANARY,
     rng::Rng,
 };
@@ -74,6 +74,20 @@ impl Answer {
     fn of(status: u16) -> Self {
         Self { status, retry_after: None, body: "{}".to_owned(), refused: false, odd: None, kept: None }
     }
+
+    pub fn meaning(&self, operation: Operation) -> Meaning {
+        match (self.status, self.odd, operation) {
+            (200, Some(Odd::Garbage), _) => Meaning::Unclear,
+            (200, Some(Odd::EmptyToken), _) => Meaning::Refused,
+            (200, Some(Odd::NoRefreshToken), Operation::Login) | (200, Some(Odd::Lifetime(_)), Operation::Refresh) => {
+                Meaning::LastToken
+            }
+            (200, ..) => Meaning::Granted,
+            (429 | 503, ..) => Meaning::NotNow,
+            (400..=499, ..) => Meaning::Refused,
+            _ => Meaning::Unclear,
+        }
+    }
 }
 
 impl Vendor {
@@ -95,6 +109,11 @@ impl Vendor {
             edits: 0,
             last: BTreeMap::new(),
         }
+    }
+
+    /// Its sessions are refreshed without an end.
+    pub fn endless(self) -> Self {
+        Self { refreshes: true, session_limit: None, ..self }
     }
 
     /// The spec of its ClusterTokenProvider.

@@ -7,5 +7,6 @@ pub mod matrix;
 pub mod notes;
 pub mod oracles;
 pub mod page;
+pub mod tables;
 
 pub use notes::row;

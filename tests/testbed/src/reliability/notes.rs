@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{figures::Figure, oracles::Findings};
 
+/// What soaks have shown when they were last run.
+const SOAKS: &str = include_str!("soaks.json");
+
 /// What one story has shown of one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
@@ -98,25 +101,56 @@ impl Draft {
     }
 }
 
-/// All notes that were left, by row and story; those of a soak, which not every run has, are left out.
+impl Note {
+    /// It takes too long for each run.
+    #[must_use]
+    pub fn is_a_soak(&self) -> bool {
+        self.story.contains("::soak_")
+    }
+}
+
+/// All notes that were left, by row and story; and of soaks, which not every run has, those that are kept as JSON.
 ///
 /// # Errors
 /// One cannot be read.
-pub fn left() -> Result<Vec<Note>> {
-    let mut notes = Vec::new();
-    let Ok(entries) = fs::read_dir(directory()) else { return Ok(notes) };
-    for entry in entries {
-        let path = entry?.path();
-        let read = || Ok::<Note, anyhow::Error>(serde_json::from_slice(&fs::read(&path)?)?);
-        notes.push(read().with_context(|| format!("cannot read {}", path.display()))?);
-    }
-    notes.retain(|note: &Note| !note.story.contains("::soak_"));
+pub fn left(soaks: &str) -> Result<Vec<Note>> {
+    let mut notes = all_left()?;
+    notes.retain(|note| !note.is_a_soak());
+    notes.extend(serde_json::from_str::<Vec<Note>>(soaks).context("the notes of soaks are no JSON")?);
     notes.sort_by(|a: &Note, b| (a.row, &a.story).cmp(&(b.row, &b.story)));
     Ok(notes)
 }
 
+/// The notes of soaks that are kept, each replaced by a newer one that was left; as JSON.
+///
+/// # Errors
+/// One cannot be read.
+pub fn with_newer_soaks() -> Result<String> {
+    let mut soaks: Vec<Note> = serde_json::from_str(SOAKS)?;
+    for note in all_left()?.into_iter().filter(Note::is_a_soak) {
+        soaks.retain(|kept| (kept.row, &kept.story) != (note.row, &note.story));
+        soaks.push(note);
+    }
+    soaks.sort_by(|a: &Note, b| (a.row, &a.story).cmp(&(b.row, &b.story)));
+    Ok(serde_json::to_string_pretty(&soaks)? + "\n")
+}
+
+fn all_left() -> Result<Vec<Note>> {
+    let mut notes = Vec::new();
+    let Ok(entries) = fs::read_dir(directory()) else { return Ok(notes) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            continue;
+        }
+        let read = || Ok::<Note, anyhow::Error>(serde_json::from_slice(&fs::read(&path)?)?);
+        notes.push(read().with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    Ok(notes)
+}
+
 /// Beside the directory of the test programs, so that each profile has its own.
-fn directory() -> PathBuf {
+pub(super) fn directory() -> PathBuf {
     let program = env::current_exe().expect("invariant: a test knows its program");
     let profile = program.ancestors().nth(2).expect("invariant: cargo puts tests into target/PROFILE/deps");
     profile.join("reliability")

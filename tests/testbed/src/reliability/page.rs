@@ -1,11 +1,12 @@
 //! `docs/reliability.md`, made of the matrix and of what stories have left.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     figures::{Figure, Over},
     matrix::Fault,
     notes::Note,
+    tables::Table,
 };
 
 const BEFORE: &str = "\
@@ -27,14 +28,23 @@ $ cargo test --test stories --test egress --test sim       # the faults, on a co
 $ cargo test --test reliability -- --ignored               # holds this page against what they left
 $ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
 $ cargo test --test stories -- --ignored soak              # what takes too long for each run
+$ cargo test --test sim -- --ignored soak
 ```
+
+What the soaks have shown stands in the page as it was when they were last run: `UPDATE_RELIABILITY=1` takes over what they have left.
 
 Numbers of seconds are of one run, at the load that the figures tell; what is held equal from run to run is everything but digits. Some waits are the operator's choice (15 s between looks at the wall clock) or shortened for tests (a Lease of 6 s, 15 s by default).
 ";
 
+/// Tables by name, as they were left.
+pub type Tables = BTreeMap<String, Table>;
+
+/// The tables that the page shows, each where its text says `{name}`, and what they are made of.
+pub const TABLES: [(&str, &[&str]); 2] = [("simulated", &["long-runs", "dense-runs"]), ("logins", &["logins"])];
+
 /// The whole page.
 #[must_use]
-pub fn page(matrix: &[Fault], notes: &[Note]) -> String {
+pub fn page(matrix: &[Fault], notes: &[Note], tables: &Tables) -> String {
     let mut page = String::from(BEFORE);
     figures(&mut page, notes);
     times(&mut page, matrix, notes);
@@ -50,7 +60,11 @@ pub fn page(matrix: &[Fault], notes: &[Note]) -> String {
     }
     page.push('\n');
     where_shown(&mut page, matrix, notes);
-    page.push_str(SIMULATOR);
+    let mut simulator = SIMULATOR.to_owned();
+    for (name, table) in tables {
+        simulator = simulator.replace(&format!("{{{name}}}\n"), &table.markdown());
+    }
+    page.push_str(&simulator);
     page.push_str(AFTER);
     page
 }
@@ -96,10 +110,12 @@ fn times(page: &mut String, matrix: &[Fault], notes: &[Note]) {
 
 fn line(page: &mut String, fault: &Fault, notes: &[Note]) {
     let notes: Vec<_> = of(fault, notes).collect();
+    let only_soaks = notes.iter().all(|note| note.is_a_soak());
     let injected: Vec<_> = notes.iter().map(|note| note.injected.as_str()).collect();
     let mut observed: Vec<_> = notes.iter().map(|note| note.observed.as_str()).collect();
     observed.extend(fault.instead);
     let verdict = match (notes.is_empty(), fault.test, fault.instead) {
+        (false, ..) if only_soaks => "held (soak)",
         (false, ..) => "held",
         (true, Some(_), None) => "held (unit)",
         (true, _, Some(_)) => "see left",
