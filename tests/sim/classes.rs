@@ -29,7 +29,7 @@ const CLASSES: [&str; 13] = [
     "sessions revoked",
     "watch late or gapped",
 ];
-const RUNS: u64 = 6;
+const RUNS: u64 = 4;
 const FAULTS: usize = 12;
 
 fn scenarios(class: &str) -> Vec<Scenario> {

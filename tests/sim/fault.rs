@@ -182,7 +182,8 @@ pub fn plan_of(kind: &str, rng: &mut Rng, shape: &Shape) -> Vec<Fault> {
         loop {
             let what = what(rng, shape);
             if what.kind() == kind {
-                break Fault { at: 2 * MINUTE + number * slot + rng.between(0, slot / 2), what };
+                let at = 2 * MINUTE + number * slot + rng.between(0, slot / 2);
+                break Fault { at: at.min(shape.healed_at - lasts(what)), what };
             }
         }
     });

@@ -28,10 +28,6 @@ pub enum Event {
         operation: Operation,
         meaning: Meaning,
     },
-    /// Somebody changed what the session of this token hangs on.
-    Wished {
-        token: String,
-    },
     /// The intent to ask was stored.
     Intended {
         token: String,

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Logins {
     pub made: usize,
-    /// The first of an ApiToken or after new credentials, and its repetitions until one works.
+    /// The first of an ApiToken, and its repetitions until one works.
     pub first: usize,
     /// Made because nobody can know whether a request has been taken.
     pub unknown: usize,
@@ -66,7 +66,6 @@ pub fn account(history: &History) -> (Logins, Vec<(i64, String)>) {
             Event::Answered { token, operation, meaning } => {
                 accounts.entry(token).or_default().hear(*operation, *meaning);
             }
-            Event::Wished { token } => accounts.entry(token).or_default().due = Due::First,
             Event::Intended { token, process } => accounts.entry(token).or_default().intended_by = Some(*process),
             Event::Wrote { token, what: "session", .. } => accounts.entry(token).or_default().store(),
             // Whatever a process knew and did not store is lost with it.
