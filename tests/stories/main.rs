@@ -29,6 +29,7 @@ mod first_token;
 mod gate;
 mod handover;
 mod isolation;
+mod large;
 mod kill_points;
 mod leaks;
 mod lease_edited;

@@ -1,5 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::jiff::SignedDuration;
 use proptest::{prelude::*, sample::select};
 
 use super::*;
@@ -66,6 +67,38 @@ fn a_token_that_did_not_get_younger_is_renewed_at_half_of_what_remains() {
     assert_eq!(after(renew_at(&no_progress(HOUR), Some(&at_percent(95)), UID)), 30 * MINUTE);
     assert_eq!(after(renew_at(&no_progress(4), None, UID)), 5);
     assert_eq!(after(renew_at(&no_progress(-4), None, UID)), 60);
+}
+
+/// The busiest minute, in calls, of tokens that were made at once and renewed again and again: at first, and from the
+/// `rounds`-th renewal on.
+fn busiest_minutes(tokens: u16, lifetime: i64, rounds: i64) -> (usize, usize) {
+    // As many logins a second as a provider is asked for where nobody says otherwise.
+    let first_at = |number: u16| now() + SignedDuration::from_secs(i64::from(number) / 50);
+    let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
+    for number in 0..tokens {
+        let mut token = Issued { issued_at: first_at(number), ..issued(lifetime) };
+        for _ in 0..rounds + 3 {
+            *minutes.entry(after(token.issued_at) / MINUTE).or_default() += 1;
+            token.expires_at = token.issued_at + SignedDuration::from_secs(lifetime);
+            token.issued_at = renew_at(&token, None, &format!("uid-{number}"));
+        }
+    }
+    // Before any token can be asked for the next time, and without the last rounds, which are not whole.
+    let from = rounds * lifetime * 60 / 100 / MINUTE;
+    let until = (rounds + 2) * lifetime * 60 / 100 / MINUTE;
+    (*minutes.values().max().unwrap(), *minutes.range(from..until).map(|(_, calls)| calls).max().unwrap())
+}
+
+#[test]
+fn ten_thousand_that_were_made_at_once_drift_apart_with_each_renewal() {
+    // A token's place in the round is its own for ever, so the spread grows by the whole jitter each time.
+    let mean = 10_000 * MINUTE / (HOUR * 67 / 100 * 95 / 100);
+    for (rounds, most_percent) in [(2, 550), (4, 300), (8, 200)] {
+        let (first, then) = busiest_minutes(10_000, HOUR, rounds);
+        let percent = 100 * i64::try_from(then).unwrap() / mean;
+        assert!(percent <= most_percent, "after {rounds} renewals {percent} % of the mean, {first} calls at first");
+        assert!(then * usize::try_from(rounds).unwrap() <= first, "after {rounds} renewals {then}, at first {first}");
+    }
 }
 
 #[test]

@@ -32,13 +32,28 @@ fn memory(pid: u32, field: &str) -> Result<u64> {
 /// # Errors
 /// There is no such process.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name in parentheses, and may hold anything (proc_pid_stat(5)).
-    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |field: usize| -> Result<u64> { Ok(fields.get(field - 3).context("too short")?.parse()?) };
-    let milliseconds = (ticks(14)? + ticks(15)?) * 1000 / rustix::param::clock_ticks_per_second();
+    let milliseconds = (stat(pid, 14)? + stat(pid, 15)?) * 1000 / rustix::param::clock_ticks_per_second();
     Ok(Duration::from_millis(milliseconds))
+}
+
+/// How long it has been running.
+///
+/// # Errors
+/// There is no such process.
+pub fn age(pid: u32) -> Result<Duration> {
+    let started = stat(pid, 22)?;
+    let uptime = fs::read_to_string("/proc/uptime")?;
+    let uptime: f64 = uptime.split(' ').next().context("/proc/uptime is empty")?.parse()?;
+    let started = Duration::from_millis(started * 1000 / rustix::param::clock_ticks_per_second());
+    Ok(Duration::from_secs_f64(uptime).saturating_sub(started))
+}
+
+/// A field of /proc/PID/stat, counted from 1 as in proc_pid_stat(5).
+fn stat(pid: u32, field: usize) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the program's name in parentheses, and may hold anything.
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+    Ok(fields.split_whitespace().nth(field - 3).context("too short")?.parse()?)
 }
 
 #[cfg(test)]
@@ -48,12 +63,13 @@ mod tests {
     #[test]
     fn work_shows_as_cpu_time_and_its_memory_as_resident() {
         let me = std::process::id();
-        let before = cpu_time(me).unwrap();
+        let (before, age_before) = (cpu_time(me).unwrap(), age(me).unwrap());
         let mut memory = vec![0_u8; 64 << 20];
         while cpu_time(me).unwrap() < before + Duration::from_millis(30) {
             memory.fill(std::hint::black_box(1));
         }
         assert!(rss_kib(me).unwrap() > 64 << 10);
         assert_eq!(memory.last(), Some(&1));
+        assert!(age(me).unwrap() > age_before && age_before < Duration::from_secs(3600));
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{figures::Figure, oracles::Findings};
+use crate::process_cost;
 
 /// What soaks have shown when they were last run.
 const SOAKS: &str = include_str!("soaks.json");
@@ -24,6 +25,9 @@ pub struct Note {
     /// The machine's, when the note was left: times mean little without it.
     #[serde(default)]
     pub load: f64,
+    /// When the note was left, in seconds since the test program was started.
+    #[serde(default)]
+    pub after: f64,
 }
 
 /// A note that is being written; it counts when it is left.
@@ -39,7 +43,7 @@ pub fn row(row: u8) -> Draft {
     assert!((1..=81).contains(&row), "the matrix has no row {row}");
     let (injected, observed) = (String::new(), String::new());
     let (figures, times) = (BTreeMap::new(), BTreeMap::new());
-    Draft(Note { row, story: story(), injected, observed, figures, times, load: load() })
+    Draft(Note { row, story: story(), injected, observed, figures, times, load: load(), after: 0.0 })
 }
 
 impl Draft {
@@ -90,6 +94,7 @@ impl Draft {
     /// It cannot be written.
     pub fn holds(mut self, observed: impl Into<String>) {
         self.0.observed = observed.into();
+        self.0.after = process_cost::age(std::process::id()).unwrap_or_default().as_secs_f64();
         let path = directory().join(format!("{:02}-{}.json", self.0.row, self.0.story.replace("::", "-")));
         let write = || {
             fs::create_dir_all(directory())?;

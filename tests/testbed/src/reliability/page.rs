@@ -93,6 +93,15 @@ fn figures(page: &mut String, notes: &[Note]) {
     }
     let load = notes.iter().map(|note| note.load).fold(0.0, f64::max);
     let _ = writeln!(page, "| highest load of the machine (two cores) while they ran | {load:.0} |");
+    for program in ["stories", "egress", "sim"] {
+        let of_program = |note: &&Note| !note.is_a_soak() && note.story.split("::").next() == Some(program);
+        let after = notes.iter().filter(of_program).map(|note| note.after).fold(0.0, f64::max);
+        let _ = writeln!(
+            page,
+            "| `cargo test --test {program}`, from its start to its last note, min | {:.1} |",
+            after / 60.0
+        );
+    }
     page.push('\n');
 }
 
@@ -101,6 +110,7 @@ fn times(page: &mut String, matrix: &[Fault], notes: &[Note]) {
     for fault in matrix {
         for note in of(fault, notes) {
             for (what, seconds) in &note.times {
+                let what = if note.is_a_soak() { format!("(soak) {what}") } else { what.clone() };
                 let _ = writeln!(page, "| {what} | {} | {seconds:.1} |", fault.row);
             }
         }
@@ -111,9 +121,10 @@ fn times(page: &mut String, matrix: &[Fault], notes: &[Note]) {
 fn line(page: &mut String, fault: &Fault, notes: &[Note]) {
     let notes: Vec<_> = of(fault, notes).collect();
     let only_soaks = notes.iter().all(|note| note.is_a_soak());
-    let injected: Vec<_> = notes.iter().map(|note| note.injected.as_str()).collect();
-    let mut observed: Vec<_> = notes.iter().map(|note| note.observed.as_str()).collect();
-    observed.extend(fault.instead);
+    let mark = |note: &Note, text: &str| if note.is_a_soak() { format!("(soak) {text}") } else { text.to_owned() };
+    let injected: Vec<_> = notes.iter().map(|note| mark(note, &note.injected)).collect();
+    let mut observed: Vec<_> = notes.iter().map(|note| mark(note, &note.observed)).collect();
+    observed.extend(fault.instead.map(str::to_owned));
     let verdict = match (notes.is_empty(), fault.test, fault.instead) {
         (false, ..) if only_soaks => "held (soak)",
         (false, ..) => "held",

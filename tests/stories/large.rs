@@ -1,0 +1,77 @@
+//! As many objects as a large cluster has, under an operator that starts anew.
+
+use std::time::Instant;
+
+use futures::{StreamExt, stream};
+use serde_json::json;
+use testbed::{eventually::await_until, reliability::row, vendors::Palette};
+
+use crate::world::{PATIENCE, World};
+
+/// Each with three Secrets: credentials, session, output. `SOAK_APITOKENS` says otherwise.
+const APITOKENS: u32 = 25_000;
+/// The limit of memory that the promise names.
+const MOST_MIB: u64 = 350;
+/// How many requests the preparing client has in flight.
+const AT_ONCE: usize = 32;
+/// What is made before its outputs are awaited.
+const BATCH: u32 = 1000;
+/// The provider's limits and the origin's are out of the way.
+const RAISED: [&str; 4] = ["--origin-requests-per-second", "10000", "--origin-concurrency", "1000"];
+
+async fn customer(world: &World, palette: &Palette, provider: &str, number: u32) {
+    let name = format!("token-{number}");
+    palette.add_account(&name, "correct");
+    let login = format!("{name}-login");
+    world.credentials(&login, &[("emailId", &name), ("password", "correct")]).await;
+    world.token(&name, provider, &login).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn soak_a_hundred_thousand_watched_objects_fit_into_350_mib() {
+    let apitokens = std::env::var("SOAK_APITOKENS").map_or(APITOKENS, |text| text.parse().expect("a number"));
+    let mut world = World::without_operator().await;
+    world.flags = RAISED.map(String::from).to_vec();
+    world.start_operator().await;
+    let palette = Palette::start(&world.ca).expect("Palette");
+    palette.script(|script| script.lifetime = std::time::Duration::from_secs(7 * 24 * 3600));
+    let limits = json!({ "requestsPerSecond": 1000, "burst": 1000, "concurrency": 1000 });
+    let spec = json!({ "preset": "Palette", "url": palette.base_url(), "tls": { "caBundle": world.ca.pem() }, "limits": limits });
+    let provider = world.provider("large", spec).await;
+    for batch in (0..apitokens).step_by(BATCH as usize) {
+        let until = apitokens.min(batch + BATCH);
+        let made = stream::iter(batch..until).map(|number| customer(&world, &palette, &provider, number));
+        made.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        // The fake looks through its record at each request.
+        palette.clear();
+    }
+    await_until("all have their tokens", PATIENCE * 10, async || {
+        let known = world
+            .operator()
+            .metric("apitoken_tokens", &[("reason", "Issued")])
+            .await
+            .map_err(|error| error.to_string())?;
+        if known == Some(f64::from(apitokens)) { Ok(()) } else { Err(format!("{known:?} of {apitokens}")) }
+    })
+    .await;
+    let while_issuing = world.operator().peak_rss_kib().expect("it runs") / 1024;
+    world.stop_operator().await;
+    palette.clear();
+    let begun = Instant::now();
+    world.start_operator().await;
+    let took = begun.elapsed();
+    world.every_apitoken_was_looked_at(apitokens).await;
+    let peak = world.operator().peak_rss_kib().expect("it runs") / 1024;
+    assert!(peak < MOST_MIB && while_issuing < MOST_MIB, "{peak} MiB, {while_issuing} MiB while they were issued");
+    assert_eq!(palette.logins().len(), 0, "a restart onto valid tokens asks nobody");
+    row(80)
+        .injected(format!(
+            "a restart onto {apitokens} ApiTokens, each with credentials, session and output: {} watched objects",
+            4 * apitokens
+        ))
+        .took("the start of the process, ready", took)
+        .holds(format!(
+            "{peak} MiB of resident memory at most, {while_issuing} MiB while all were issued; no call to the provider"
+        ));
+}
