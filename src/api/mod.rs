@@ -10,6 +10,8 @@ pub mod duration;
 pub mod reference;
 pub mod response;
 pub mod failure;
+pub mod request;
+pub mod errand;
 pub mod http;
 pub mod oauth2;
 pub mod status;

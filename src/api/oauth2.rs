@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::HumanDuration,
+    errand::{OAuth2Probe, OAuth2Revoke},
     http::{Expiry, OptionalValue, Reuse},
     response, schema,
 };
@@ -75,6 +76,14 @@ pub struct OAuth2 {
     /// Whether and how sessions are refreshed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<OAuth2Refresh>,
+    /// Where to ask, now and then, whether the access token is still good. A refused token is renewed once; if the next
+    /// one is refused too, renewals for that keep growing pauses. Absent: nobody asks before the renewal that is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<OAuth2Probe>,
+    /// Where to revoke the access token before the one in the output (RFC 7009), 5 minutes or more after that was
+    /// written there. Some servers end the whole session with it. Absent: each token lives to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<OAuth2Revoke>,
     /// Further values of the reply to keep, at most 16, by a name of your own (a letter, then letters and digits; not
     /// accessToken, refreshToken or expiresAt). Example: { idToken: { json: /id_token, optional: true } }.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -178,6 +178,10 @@ pub(in crate::api) fn timeout(_: &mut SchemaGenerator) -> Schema {
     text(32, &[rules::DURATION, rules::TIMEOUT])
 }
 
+pub(in crate::api) fn probe_interval(_: &mut SchemaGenerator) -> Schema {
+    text(32, &[rules::DURATION, rules::PROBE_INTERVAL])
+}
+
 pub(in crate::api) fn certificates(_: &mut SchemaGenerator) -> Schema {
     text(65536, &[rules::CERTIFICATES])
 }

@@ -113,5 +113,11 @@ pub(super) const TIMEOUT: Rule = (
         (duration(self) >= duration('1s') && duration(self) <= duration('5m'))",
     "must be between 1s and 5m",
 );
+/// As above.
+pub(super) const PROBE_INTERVAL: Rule = (
+    "self == '' || !self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || \
+        (duration(self) >= duration('1m') && duration(self) <= duration('24h'))",
+    "must be between 1m and 24h",
+);
 pub(super) const CERTIFICATES: Rule =
     ("self.contains('-----BEGIN CERTIFICATE-----')", "must be one or more certificates as PEM text");

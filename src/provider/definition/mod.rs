@@ -5,6 +5,7 @@
 
 mod assertion;
 mod body;
+mod errand;
 mod fingerprint;
 mod origin;
 mod parameters;
@@ -25,6 +26,7 @@ use crate::api::{http::Reuse, provider::Parameter};
 
 pub use assertion::Assertion;
 pub use body::{Body, FormValue, JsonTemplate};
+pub use errand::{Probe, RefusedReply, Revoke};
 pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme, is_dot_segment};
 pub use parameters::ParameterError;
 pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Wanted};
@@ -48,6 +50,10 @@ pub struct Definition {
     pub refresh: Option<RefreshExchange>,
     /// What a login presents, where that is a refresh token of the credentials.
     pub seed: Option<Seed>,
+    /// `None`: nobody asks whether a token is still good.
+    pub probe: Option<Box<Probe>>,
+    /// `None`: a token that was replaced lives to its end.
+    pub revoke: Option<Box<Revoke>>,
     /// First match wins.
     pub errors: Vec<Rule>,
     /// How a failure is understood where no rule says otherwise.

@@ -3,6 +3,7 @@
 //! Much of this the API server checks as well. It is checked here again, since files and presets never meet it, and
 //! since CEL can look neither into `body.json` nor into templates.
 
+mod errand;
 mod output;
 mod reply;
 mod request;
@@ -25,6 +26,7 @@ use crate::api::{
     provider::{self, Parameter},
 };
 
+pub(super) use errand::{by_status, interval};
 pub(super) use output::{data as output_data, of_provider as provider_output};
 pub(super) use reply::{Places, response};
 pub(super) use request::fields;
@@ -57,6 +59,9 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
     };
     let request = request::request(&mut problems, scope, "spec.http.login", &http.login.request);
     let refresh = http.refresh.as_ref().map(|form| refresh(&mut problems, scope, form));
+    let about = base.as_ref();
+    let probe = http.probe.as_ref().zip(about).map(|(form, base)| errand::probe(&mut problems, scope, base, form));
+    let revoke = http.revoke.as_ref().zip(about).map(|(form, base)| errand::revoke(&mut problems, scope, base, form));
     let errors = rules::rules(&mut problems, "spec.http.errors", &http.errors);
     let output = output::of_provider(&mut problems, scope, spec.output.as_ref());
     let login = request.zip(response).map(|(request, response)| Exchange { request, response });
@@ -69,6 +74,8 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
         login,
         refresh: refresh.flatten(),
         seed: None,
+        probe: probe.flatten().map(Box::new),
+        revoke: revoke.flatten().map(Box::new),
         errors,
         protocol: Protocol::Http,
         limits,

@@ -15,6 +15,8 @@ use crate::{
 pub(in crate::provider) enum Stage {
     Login,
     Refresh,
+    Probe,
+    Revoke,
     Output,
 }
 
@@ -71,9 +73,10 @@ impl Scope<'_> {
 
     fn allows(&self, name: &Name) -> Result<(), String> {
         match (name, self.stage) {
-            (Name::Credential(_) | Name::Parameter(_) | Name::ApiTokenUid, Stage::Login | Stage::Refresh) => {
+            (Name::Credential(_) | Name::Parameter(_) | Name::ApiTokenUid, stage) if stage != Stage::Output => {
                 self.declared(name)
             }
+            (Name::SessionAccessToken | Name::SessionOutput(_), Stage::Probe | Stage::Revoke) => self.of_session(name),
             (Name::SessionAccessToken | Name::SessionRefreshToken | Name::SessionOutput(_), Stage::Refresh) => {
                 self.of_session(name)
             }
@@ -137,8 +140,15 @@ impl Scope<'_> {
             (Name::SessionRefreshToken, Stage::Output) => "; the refresh token never enters an output",
             (Name::SessionAccessToken, Stage::Output) => "; did you mean `${accessToken}`?",
             (Name::SessionOutput(output), Stage::Output) => &format!("; did you mean `${{outputs.{output}}}`?"),
-            (Name::AccessToken, Stage::Refresh) => "; did you mean `${session.accessToken}`?",
-            (Name::Output(output), Stage::Refresh) => &format!("; did you mean `${{session.outputs.{output}}}`?"),
+            (Name::SessionRefreshToken, Stage::Probe | Stage::Revoke) => {
+                "; a refresh token is shown to nothing but a refresh: it may be good for one use"
+            }
+            (Name::AccessToken, Stage::Refresh | Stage::Probe | Stage::Revoke) => {
+                "; did you mean `${session.accessToken}`?"
+            }
+            (Name::Output(output), Stage::Refresh | Stage::Probe | Stage::Revoke) => {
+                &format!("; did you mean `${{session.outputs.{output}}}`?")
+            }
             _ => "",
         };
         let here = match self.stage {
@@ -146,6 +156,9 @@ impl Scope<'_> {
             Stage::Refresh => {
                 "a refresh request, which has what a login has, and session.accessToken, \
                                session.refreshToken, session.outputs.NAME"
+            }
+            Stage::Probe | Stage::Revoke => {
+                "a request about a token, which has what a login has, and session.accessToken, session.outputs.NAME"
             }
             Stage::Output => "output.data, which has accessToken, expiresAt, outputs.NAME",
         };

@@ -11,6 +11,7 @@ fn problems(yaml: &str) -> Vec<Problem> {
 const LOGIN_PATH: &str = "path: /login";
 const PARAMETERS: &str = "parameters: []";
 const JSON: &str = "{ json: { password: \"${credentials.password}\" } }";
+const LOGIN: &str = "  login:";
 const TOKEN: &str = "accessToken: { json: /token }";
 const AFTER: &str = "[ { after: 1h } ]";
 const REFRESH_PATH: &str = "path: /refresh";
@@ -21,7 +22,8 @@ type Row = (&'static str, &'static str, &'static str, &'static str);
 
 fn each_is_refused(table: &[Row]) {
     for (from, to, path, message) in table {
-        let found = problems(&minimal(from, to));
+        let to = to.replace("TOKEN,", "method: GET, path: /me, query: { t: '${session.accessToken}' },");
+        let found = problems(&minimal(from, &to));
         let seen = found.iter().any(|problem| problem.path == *path && problem.message.contains(message));
         assert!(seen, "{to}: {found:?}");
         assert_eq!(found.len(), 1, "{to}: {found:?}");
@@ -232,4 +234,58 @@ fn a_pointer_may_be_empty_and_a_jwt_may_be_of_the_logins_values() {
     let definition = definition(&yaml);
     assert_eq!(definition.login.response.access_token, Source::Json(String::new()));
     assert!(matches!(definition.refresh.unwrap().response.expiry[0], Expiry::Jwt(_)));
+}
+
+#[test]
+fn a_bad_request_about_a_token_is_refused() {
+    let probe = "spec.http.probe";
+    each_is_refused(&[
+        (LOGIN, "  probe: { method: GET, path: /me }\n  login:", probe, "is about no token"),
+        (LOGIN, "  revoke: { method: DELETE, path: /me }\n  login:", "spec.http.revoke", "is about no token"),
+        (
+            LOGIN,
+            "  probe: { method: GET, path: /me, query: { t: '${session.refreshToken}' } }\n  login:",
+            "spec.http.probe.query.t",
+            "it may be good for one use",
+        ),
+        (
+            LOGIN,
+            "  revoke: { method: GET, path: /me, query: { t: '${accessToken}' } }\n  login:",
+            "spec.http.revoke.query.t",
+            "did you mean `${session.accessToken}`?",
+        ),
+        (
+            LOGIN,
+            "  probe: { method: GET, path: '/${session.outputs.id}' }\n  login:",
+            "spec.http.probe.path",
+            "are: none",
+        ),
+        (LOGIN, "  probe: { TOKEN, interval: 59s }\n  login:", "spec.http.probe.interval", "between 1m and 24h"),
+        (LOGIN, "  probe: { TOKEN, interval: 25h }\n  login:", "spec.http.probe.interval", "between 1m and 24h"),
+        (LOGIN, "  probe: { TOKEN, refused: [ {} ] }\n  login:", "spec.http.probe.refused[0]", "every reply"),
+        (
+            LOGIN,
+            "  probe: { TOKEN, refused: [ { status: [99] } ] }\n  login:",
+            "spec.http.probe.refused[0].status",
+            "599",
+        ),
+        (
+            LOGIN,
+            "  probe: { TOKEN, refused: [ { status: [401], equals: [x] } ] }\n  login:",
+            "spec.http.probe.refused[0].equals",
+            "compares nothing",
+        ),
+    ]);
+}
+
+#[test]
+fn a_probe_asks_every_five_minutes_and_takes_401_for_a_refusal() {
+    let definition = definition(&minimal(
+        LOGIN,
+        "  probe: { method: GET, path: /me, query: { t: '${session.accessToken}' } }\n  login:",
+    ));
+    let probe = definition.probe.unwrap();
+    assert_eq!((probe.interval.as_secs(), probe.refused.len()), (300, 1));
+    assert_eq!(probe.refused[0].status, [401]);
+    assert!(definition.revoke.is_none());
 }

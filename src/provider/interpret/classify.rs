@@ -48,7 +48,7 @@ fn matches(rule: &Rule, operation: Operation, document: &Document<'_>) -> bool {
 }
 
 /// `""` is there and not null, though it is absent where a value is wanted.
-fn holds(condition: &Condition, document: &Document<'_>) -> bool {
+pub(super) fn holds(condition: &Condition, document: &Document<'_>) -> bool {
     let found = document.find(&condition.source);
     let there = match &condition.source {
         Source::Json(pointer) => document.pointer(pointer).is_some_and(|json| !json.is_null()),

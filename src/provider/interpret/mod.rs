@@ -7,6 +7,7 @@ mod classify;
 mod dates;
 mod expiry;
 mod explain;
+mod proof;
 /// What a token endpoint's refusals mean, and the codes that may be shown.
 pub mod oauth2;
 mod read;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 pub use self::classify::retry_after;
 pub use self::explain::{DecidedBy, Explanation, SeenExpiry, SeenText, SeenValue, explain};
+pub use self::proof::{Proof, Revocation, proof, revocation};
 use self::{
     expiry::{Times, whole_seconds},
     read::{Document, Found},

@@ -6,6 +6,7 @@ mod explained;
 mod failures;
 mod headers;
 mod oauth2;
+mod proof;
 mod properties;
 
 use super::*;

@@ -69,6 +69,10 @@ pub fn located(definition: &Definition, token_url: &str) -> Result<Definition, E
     if let Some(refresh) = &mut located.refresh {
         aim(&mut refresh.request, &endpoint);
     }
+    // These have URLs of their own, but the client shows who it is by the token endpoint's.
+    let probe = located.probe.as_mut().map(|probe| &mut probe.request);
+    let revoke = located.revoke.as_mut().map(|revoke| &mut revoke.request);
+    probe.into_iter().chain(revoke).for_each(|request| address(request, &endpoint));
     located.base = endpoint.base;
     Ok(located)
 }
@@ -76,6 +80,11 @@ pub fn located(definition: &Definition, token_url: &str) -> Result<Definition, E
 fn aim(request: &mut RequestForm, endpoint: &Endpoint) {
     request.path = endpoint.path.clone();
     request.query.clone_from(&endpoint.query);
+    address(request, endpoint);
+}
+
+/// Addresses what the client signs to the endpoint.
+fn address(request: &mut RequestForm, endpoint: &Endpoint) {
     let Some(Body::Form(fields)) = &mut request.body else { return };
     for (_, value) in fields {
         if let FormValue::Assertion(assertion) = value {
@@ -90,12 +99,12 @@ fn of_issuer(issuer: &str) -> Result<Endpoint, EndpointFault> {
     Ok(Endpoint { base, path: literal("/"), query: Vec::new(), url: None, issuer: Some(issuer.to_owned()) })
 }
 
-fn check_scheme(endpoint: &Endpoint, insecure_http: bool) -> Result<(), EndpointFault> {
+pub(super) fn check_scheme(endpoint: &Endpoint, insecure_http: bool) -> Result<(), EndpointFault> {
     let plain = endpoint.base.origin().scheme == Scheme::Http;
     if plain && !insecure_http { Err(EndpointFault::PlainHttp) } else { Ok(()) }
 }
 
-fn read(text: &str) -> Result<Endpoint, EndpointFault> {
+pub(super) fn read(text: &str) -> Result<Endpoint, EndpointFault> {
     let url = Url::parse(text).map_err(|_| EndpointFault::NotAUrl)?;
     if url.fragment().is_some() {
         return Err(EndpointFault::Fragment);

@@ -3,6 +3,7 @@
 //! What comes out is the form that `http` leads to: there is one engine, and nothing after this knows of grants.
 
 mod endpoint;
+mod errand;
 /// What an issuer says of itself.
 pub mod metadata;
 mod keys;
@@ -63,6 +64,8 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
     let mut asking = Asking { oauth2, endpoint: endpoint.as_ref(), scope, problems: &mut problems };
     let login = asking.login();
     let renewal = refreshes.then(|| asking.refresh());
+    let probe = asking.probe(insecure_http);
+    let revoke = asking.revoke(insecure_http);
     let made = endpoint.zip(response).zip(login).map(|((endpoint, response), request)| Definition {
         base: endpoint.base,
         issuer: endpoint.issuer,
@@ -72,6 +75,8 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         refresh: renewal.flatten().map(|request| refresh_exchange(oauth2, request, &response)),
         seed: seed(oauth2),
         login: Exchange { request, response },
+        probe: probe.map(Box::new),
+        revoke: revoke.map(Box::new),
         errors: Vec::new(),
         protocol: Protocol::OAuth2,
         limits,

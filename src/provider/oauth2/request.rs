@@ -25,7 +25,7 @@ pub(super) struct Asking<'a> {
     pub problems: &'a mut Problems,
 }
 
-type Fields = Vec<(String, FormValue)>;
+pub(super) type Fields = Vec<(String, FormValue)>;
 
 impl Asking<'_> {
     pub fn login(&mut self) -> Option<RequestForm> {
@@ -82,7 +82,7 @@ impl Asking<'_> {
     }
 
     /// Exactly one client authentication in a request; some servers refuse two, even of the same client.
-    fn by_client(&mut self, mut fields: Fields) -> Option<RequestForm> {
+    pub(super) fn by_client(&mut self, mut fields: Fields) -> Option<RequestForm> {
         let mut basic_auth = None;
         match keys::method(self.oauth2) {
             ClientAuthMethod::Basic => basic_auth = self.basic_auth(),
@@ -171,10 +171,10 @@ impl Asking<'_> {
     }
 }
 
-fn fixed(fields: &mut Fields, name: &str, text: &str) {
+pub(super) fn fixed(fields: &mut Fields, name: &str, text: &str) {
     fields.push((name.to_owned(), FormValue::Text(own(text))));
 }
 
-fn own(text: &str) -> Template {
+pub(super) fn own(text: &str) -> Template {
     Template::parse(text).expect("invariant: each text of ours is a template")
 }

@@ -21,6 +21,31 @@ fn refused(yaml: &str) -> String {
 
 /// A definition as people can compare it.
 fn shown(definition: &Definition) -> Json {
+    let mut shown = tokens(definition);
+    let probe = definition.probe.as_ref().map(|probe| {
+        let rules = probe.refused.iter().map(|rule| format!("{rule:?}")).collect::<Vec<_>>();
+        json!({ "at": probe.base.to_string(), "request": asked(&probe.request), "seconds": probe.interval.as_secs(), "refused": rules })
+    });
+    let revoke =
+        definition.revoke.as_ref().map(|it| json!({ "at": it.base.to_string(), "request": asked(&it.request) }));
+    for (name, errand) in [("probe", probe), ("revoke", revoke)] {
+        if let Some(errand) = errand {
+            shown[name] = errand;
+        }
+    }
+    shown
+}
+
+/// A request about a token.
+fn asked(form: &RequestForm) -> Json {
+    if form.body.is_some() {
+        return request(form);
+    }
+    let headers = form.headers.iter().map(|(name, template)| format!("{name}: {}", template.source()));
+    json!({ "request": format!("{} {}", form.method, form.path.source()), "headers": headers.collect::<Vec<_>>() })
+}
+
+fn tokens(definition: &Definition) -> Json {
     let parameters: BTreeMap<_, _> = definition.parameters.iter().map(|it| (it.name.clone(), "value".into())).collect();
     let output = definition.output.iter().map(|(key, template)| (key.clone(), Json::from(template.source())));
     let mut shown = json!({
@@ -152,6 +177,22 @@ fn mistakes_are_named_with_their_place() {
         (
             "oauth2: { TOKEN_URL, outputs: { expiresAt: { json: /x } } }",
             "spec.oauth2.outputs.expiresAt: an output is named",
+        ),
+        (
+            "oauth2: { TOKEN_URL, probe: {} }",
+            "spec.oauth2.probe: needs exactly one of introspectionURL and resourceURL",
+        ),
+        (
+            "oauth2: { TOKEN_URL, probe: { resourceURL: \"http://x/\" } }",
+            "spec.oauth2.probe.resourceURL: is plain http",
+        ),
+        (
+            "oauth2: { TOKEN_URL, probe: { introspectionURL: \"https://x/\", interval: 59s } }",
+            "spec.oauth2.probe.interval: must be between 1m and 24h",
+        ),
+        (
+            "oauth2: { TOKEN_URL, revoke: { revocationURL: \"https://me:secret@x/\" } }",
+            "spec.oauth2.revoke.revocationURL: holds a user or password",
         ),
         ("oauth2: { TOKEN_URL, lifetime: 0s }", "spec.oauth2.lifetime: must be longer than nothing"),
     ];

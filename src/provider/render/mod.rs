@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString, zeroize::Zeroizing};
 pub use self::ambiguous::hinted;
 use super::{
     assertion::UnusableKey,
-    definition::{BasicAuth, Definition, RequestForm, is_dot_segment},
+    definition::{BaseUrl, BasicAuth, Definition, RequestForm, is_dot_segment},
     grant::Failure,
     template::{Name, Template},
     values::Values,
@@ -109,7 +109,20 @@ pub fn render(
     if definition.issuer.is_some() {
         return Err(Unrenderable::NoEndpoint);
     }
-    let url = url(definition, form, values)?;
+    render_form(&definition.base, form, values, once)
+}
+
+/// Puts values into a request that is no operation's: a probe's, or a revocation's.
+///
+/// # Errors
+/// If a value cannot stand at its place, or a value that the request cannot do without is missing.
+pub fn render_form(
+    base: &BaseUrl,
+    form: &RequestForm,
+    values: &Values<'_>,
+    once: &Once<'_>,
+) -> Result<Request, Unrenderable> {
+    let url = url(base, form, values)?;
     let mut headers = headers(form, values)?;
     let body = match &form.body {
         None => None,
@@ -126,13 +139,13 @@ pub fn render(
     Ok(Request { method: form.method.clone(), url, headers, body })
 }
 
-fn url(definition: &Definition, form: &RequestForm, values: &Values<'_>) -> Result<SecretString, Unrenderable> {
+fn url(base: &BaseUrl, form: &RequestForm, values: &Values<'_>) -> Result<SecretString, Unrenderable> {
     let path = form.path.expand_at(&encode::PathSegment, |name| values.get(name))?;
     let path = path.ok_or_else(|| missing("path", &form.path))?;
     if path.expose_secret().split('/').any(is_dot_segment) {
         return Err(Unrenderable::DotSegment(form.path.source().to_owned()));
     }
-    let mut url = Zeroizing::new(definition.base.to_string());
+    let mut url = Zeroizing::new(base.to_string());
     url.push_str(path.expose_secret());
     let mut separator = '?';
     for (name, template) in &form.query {
