@@ -29,6 +29,9 @@ use super::{
     !has(self.grant) || self.grant != 'RefreshToken'")
     .message("a refresh token of the credentials is good for one login: Never goes with other grants only")
     .field_path(".refresh.use"))]
+#[x_kube(validation = Rule::new("!has(self.revoke) || !has(self.grant) || self.grant != 'RefreshToken'")
+    .message("revocation may end the whole session, and with the grant RefreshToken nobody can log in again")
+    .field_path(".revoke").reason(Reason::FieldValueForbidden))]
 pub struct OAuth2 {
     /// Where tokens are asked for: an http or https URL without user or fragment, at most 1024 characters. Exactly one
     /// of tokenURL and issuer. Example: https://idp.example.com/oauth2/token.

@@ -90,6 +90,7 @@ pub async fn run(
     }
     remember(&operator);
     tls_reading::read_all(&operator).await;
+    operator.errands.begin(operator.now());
     wake_all(&operator, &schedule);
     tracing::info!(tokens = operator.index.tokens(), "watching");
     let mut instruments = Instruments::default();

@@ -1,10 +1,12 @@
 //! The compact facts that the index keeps of each object, and how they are read off an object.
 
+mod managed;
+
 use std::{fmt, sync::Arc};
 
 use k8s_openapi::{
     api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference},
     jiff::Timestamp,
 };
 use kube::core::PartialObjectMeta;
@@ -14,8 +16,7 @@ use crate::{
     api::{
         ApiToken, ApiTokenSpec, ProviderKind, ProviderStatus, TokenProviderSpec,
         names::{
-            EXPIRES_AT, FIELD_MANAGER, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL,
-            ROLE_OUTPUT, ROLE_SESSION,
+            EXPIRES_AT, OWNER, REFRESH_REQUESTED_AT, REVISION, ROLE_CREDENTIALS, ROLE_LABEL, ROLE_OUTPUT, ROLE_SESSION,
         },
     },
     provider::{definition::Definition, validate},
@@ -116,6 +117,8 @@ pub struct OutputMarks {
     pub owner: Option<String>,
     pub revision: Option<Revision>,
     pub expires_at: Option<Timestamp>,
+    /// When we last wrote its data, by the API server's clock.
+    pub written_at: Option<Timestamp>,
     /// Keys of data belong to another field manager, or are not those that the revision names.
     pub drifted: bool,
     /// It carries the role label.
@@ -274,7 +277,8 @@ impl OutputMarks {
     #[must_use]
     pub fn read(metadata: &ObjectMeta) -> Self {
         let revision = annotation(metadata, REVISION).and_then(Revision::parse);
-        let (ours, foreign) = data_keys(metadata.managed_fields.as_deref().unwrap_or_default());
+        let managed = metadata.managed_fields.as_deref().unwrap_or_default();
+        let (ours, foreign) = managed::data_keys(managed);
         let expected = revision.as_ref().map(|revision| revision.keys.as_str());
         let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
@@ -283,6 +287,7 @@ impl OutputMarks {
             controller: controller
                 .map(|OwnerReference { kind, name, uid, .. }| (kind.clone(), name.clone(), uid.clone())),
             expires_at: annotation(metadata, EXPIRES_AT).and_then(|text| text.parse().ok()),
+            written_at: managed::written_at(managed),
             labelled: metadata.labels.iter().flatten().any(|(key, value)| key == ROLE_LABEL && value == ROLE_OUTPUT),
             revision,
         }
@@ -294,24 +299,6 @@ impl OutputMarks {
         let role = self.labelled.then_some(ROLE_OUTPUT);
         Ownership::judge(Marks { controller, owner: self.owner.as_deref(), role }, token_name, token_uid)
     }
-}
-
-/// The data keys that belong to us, and whether any belong to somebody else.
-fn data_keys(managed: &[ManagedFieldsEntry]) -> (Vec<String>, bool) {
-    let mut ours = Vec::new();
-    let mut foreign = false;
-    for entry in managed {
-        let Some(data) = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data")?.as_object()) else {
-            continue;
-        };
-        let keys = data.keys().filter_map(|key| key.strip_prefix("f:"));
-        if entry.manager.as_deref() == Some(FIELD_MANAGER) {
-            ours.extend(keys.map(str::to_owned));
-        } else {
-            foreign |= keys.count() > 0;
-        }
-    }
-    (ours, foreign)
 }
 
 fn owner(metadata: &ObjectMeta, kind: &str) -> Option<Owner> {

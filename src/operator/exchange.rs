@@ -229,7 +229,8 @@ async fn store_answer(
     let session = match answer {
         Answer::Granted(grant) => {
             note_success(operator, route, call.operation, &grant, seen.as_ref());
-            session.granted(grant, circumstances(route, call, seen))
+            let (before, revoke) = (session.clone(), route.view.definition.revoke.as_deref());
+            session.granted(grant, circumstances(route, call, seen)).replacing(&before, revoke)
         }
         Answer::Ended(failure) if pass.is_good_for_one_login() => {
             let record = record_of(operator, pass, route, call.operation, &failure);

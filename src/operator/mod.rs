@@ -50,6 +50,8 @@ pub mod keeper;
 pub mod pass;
 /// Answers that could not be stored yet.
 pub mod unsaved;
+/// Which tokens were probed, and when.
+pub mod errands;
 /// Who writes into our outputs again and again.
 pub mod duels;
 /// What is told as Kubernetes Events.

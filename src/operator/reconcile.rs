@@ -2,6 +2,8 @@
 //!
 //! Contains neither metrics nor events: what a pass did is its return value, and `report` tells it.
 
+mod errand;
+
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -43,10 +45,14 @@ const STALE: Duration = Duration::from_secs(10);
 /// The deadline of a first issue, for the order in which the gate admits.
 const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
+pub use errand::Ran;
+
 /// What a pass did.
 #[derive(Debug, Default)]
 pub struct Done {
     pub asked: Vec<Asked>,
+    /// Requests that bring no token.
+    pub ran: Vec<Ran>,
     pub adopted: bool,
     pub projected: bool,
     pub status: Option<(ApiTokenStatus, ApiTokenStatus)>,
@@ -157,7 +163,14 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 Box::pin(exchange::adopt(operator, pass, &route, &rejection)).await?;
                 done.adopted = true;
             }
-            (Next::Look | Next::Call(_) | Next::Adopt(_), _) => {
+            (Next::Errand(wanted), Some(route)) => {
+                permit = None;
+                match Box::pin(errand::run(operator, pass, &route, wanted)).await? {
+                    Some(ran) => done.ran.push(ran),
+                    None => return Ok(None),
+                }
+            }
+            (Next::Look | Next::Errand(_) | Next::Call(_) | Next::Adopt(_), _) => {
                 if pass.stored.is_some() || !look_again(operator, pass, false).await? {
                     return Ok(None);
                 }

@@ -8,8 +8,9 @@ use super::{
     Operator,
     entry::{Key, Subject},
     events::{Severity, Told},
+    metrics::ErrandOutcome,
     pass_error::PassError,
-    reconcile::Done,
+    reconcile::{Done, Ran},
 };
 use crate::{
     api::{
@@ -18,7 +19,10 @@ use crate::{
         reasons,
         status::READY,
     },
-    token::status::CANNOT_BE_RENEWED,
+    token::{
+        decide::Errand,
+        status::{CANNOT_BE_RENEWED, IS_REFUSED},
+    },
 };
 
 /// One line for each pass that did something.
@@ -28,6 +32,10 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
         for told in transitions(operator, key, old, new, done) {
             operator.events.tell(told);
         }
+    }
+    for Ran { errand, outcome } in &done.ran {
+        let (namespace, name, outcome) = (key.namespace.as_str(), key.name.as_str(), outcome.as_str());
+        tracing::info!(namespace, name, request = ?errand, outcome, "asked about the token");
     }
     let did_something = !done.asked.is_empty() || done.projected || done.adopted || done.status.is_some();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -129,6 +137,12 @@ fn transitions(operator: &Operator, key: &Key, old: &ApiTokenStatus, new: &ApiTo
         let followed = done.asked.last().is_some_and(|last| last.operation == Operation::Login);
         let note = if followed { "; logged in again" } else { "" };
         all.push(told(Severity::Normal, "SessionOver", format!("the provider refused to refresh the session{note}")));
+    }
+    let refused = done.ran.iter().any(|ran| ran.errand == Errand::Probe && ran.outcome == ErrandOutcome::Refused);
+    let is_known = ready(old).is_some_and(|old| old.message.contains(IS_REFUSED));
+    if refused && !is_known {
+        let note = "the provider refuses the token before its expiry; the probe has found out".to_owned();
+        all.push(told(Severity::Warning, "TokenRefused", note));
     }
     all
 }

@@ -5,6 +5,7 @@
 //! is in `case`. Works on metadata alone: where a rule would need what was not read yet, the answer is [`Next::Look`].
 
 mod case;
+mod errand;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use self::case::Case;
+pub use self::errand::Errand;
 use super::{
     observation::{Block, CredentialsView, Observation, Rejection, Seen},
     output::Ownership,
@@ -49,6 +51,7 @@ pub enum Next {
     /// What is known does not suffice: read, and decide again.
     Look,
     Call(Call),
+    Errand(Errand),
     /// Another ApiToken's attempt has shown that these credentials are refused: remember it with this session too.
     Adopt(Rejection),
     Wait(Wait),
@@ -103,6 +106,9 @@ const CHAIN: &[(&str, Rule)] = &[
     ("somebody asked for a refresh", refresh_was_requested),
     ("the session is about to end: log in while it still works", session_is_ending),
     ("the token is due: refresh, else log in", token_is_due),
+    ("the probe was refused: renew", errand::token_was_refused),
+    ("the token before is to be revoked", errand::replaced_is_due),
+    ("the token is to be probed", errand::probe_is_due),
     ("the token is fresh", token_is_fresh),
 ];
 

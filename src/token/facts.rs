@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::errand::{Refusal, Replaced};
 use crate::api::http::{FailureClass, Operation};
 
 /// How many spent refresh tokens of the credentials are remembered; each is a consent that somebody gave.
@@ -35,6 +36,12 @@ pub struct Facts {
     pub login_failure: Option<Box<FailureRecord>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_failure: Option<Box<FailureRecord>>,
+    /// The probe's refusal that no probe has taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Box<Refusal>>,
+    /// There exactly when the material has the token before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Box<Replaced>>,
     /// Text of the refresh-requested annotation that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_request: Option<String>,

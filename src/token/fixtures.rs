@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
+    errand::{Refusal, Replaced},
     facts::{Facts, FailureRecord, Intent, Issued, SeenCredentials},
     observation::{
         Block, CredentialsView, Observation, OutputSecret, OutputView, ProviderView, Rejection, Seen, TokenView,
@@ -66,6 +67,29 @@ pub fn seeded() -> Definition {
     validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
 }
 
+/// Is asked every five minutes whether the token is good, and to revoke the one before. Refreshes once for each token.
+pub fn probed() -> Definition {
+    let yaml = "
+        url: https://probed.example.com
+        parameters: []
+        http:
+          credentials: { required: [password] }
+          login:
+            method: POST
+            path: /login
+            body: { json: { password: '${credentials.password}' } }
+            response:
+              accessToken: { json: /token }
+              refreshToken: { json: /refresh }
+              outputs: { id: { json: /id } }
+              expiry: [ { after: 1h } ]
+          refresh: { method: POST, path: /refresh, body: { json: { token: '${session.refreshToken}' } } }
+          probe: { method: GET, path: /me, headers: { X-Token: '${session.accessToken}' } }
+          revoke: { method: DELETE, path: '/sessions/${session.outputs.id}', headers: { X-Token: '${session.accessToken}' } }
+    ";
+    validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
+}
+
 /// Wants no credentials.
 pub fn open() -> Definition {
     let yaml = "
@@ -115,6 +139,7 @@ impl Scene {
             accepted: false,
             interrupted: None,
             spent_elsewhere: false,
+            last_errand: at(-DAY),
         })
     }
 
@@ -212,6 +237,7 @@ impl Scene {
                 resource_version: "7".to_owned(),
                 revision: Some(revision),
                 expires_at,
+                written_at: Some(at(-10 * MINUTE)),
                 drifted: false,
                 labelled: true,
             });
@@ -298,6 +324,26 @@ impl Scene {
                 .filter(|_| operation == Operation::Login),
         };
         self.facts(|facts| facts.intent = Some(intent))
+    }
+
+    /// So many tokens in a row were refused, this one last, so many seconds ago; renewed for that in so many.
+    pub fn found_dead(self, count: u32, ago: i64, next_in: i64) -> Self {
+        self.facts(|facts| {
+            let grant = facts.issued.as_ref().unwrap().grant.clone();
+            facts.refusal = Some(Box::new(Refusal { grant, at: at(-ago), count, next_at: at(next_in) }));
+        })
+    }
+
+    /// The token before is to be revoked; it expires in so many seconds.
+    pub fn replaced(self, expires_in: i64) -> Self {
+        self.facts(|facts| {
+            facts.replaced = Some(Box::new(Replaced { expires_at: at(expires_in), tries: 0, next_at: None }));
+        })
+    }
+
+    /// What was due up to so many seconds ago is settled.
+    pub fn settled(self, ago: i64) -> Self {
+        self.with(|seen| seen.last_errand = at(-ago))
     }
 
     pub fn provider_blocked(self, reason: &'static str) -> Self {

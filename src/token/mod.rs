@@ -1,5 +1,6 @@
 //! The life of a token, decided from what was observed and the time. Pure: no clock, no client, no randomness.
 
+pub mod errand;
 pub mod facts;
 pub mod session;
 pub mod schedule;

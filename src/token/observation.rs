@@ -34,6 +34,8 @@ pub struct Observation {
     pub interrupted: Option<Intent>,
     /// The refresh token of the credentials was presented for the session of another Secret that holds it too.
     pub spent_elsewhere: bool,
+    /// When this process last made, or put off, a request about the token that brings none; else since when it acts.
+    pub last_errand: Timestamp,
 }
 
 /// The ApiToken itself.
@@ -108,6 +110,8 @@ pub struct OutputSecret {
     pub resource_version: String,
     pub revision: Option<Revision>,
     pub expires_at: Option<Timestamp>,
+    /// When we last wrote its data, by the API server's clock.
+    pub written_at: Option<Timestamp>,
     /// Somebody else wrote into its data, or its keys are not those that we wrote.
     pub drifted: bool,
     /// It carries the role label, so that the watch sees it.

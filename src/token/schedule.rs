@@ -2,6 +2,7 @@
 //!
 //! Jitter comes from the object's uid, so that it is the same after a restart and different for each object.
 
+pub mod errand;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@
 //! may not. Fields that this version does not know survive a rewrite, so that an older operator can run after a newer
 //! one. Secrets are `SecretString` and leave their type only in [`Session::to_document`].
 
+mod replaced;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ use crate::{
     api::http::Operation,
     provider::{grant::Grant, values::SessionValues},
 };
+
+pub use replaced::ReplacedToken;
 
 /// Key of the document in the session Secret's data.
 pub const DOCUMENT_KEY: &str = "session.json";
@@ -54,6 +57,9 @@ pub struct Material {
     /// The output that the provider suggested, so that it can be written again when the provider object is gone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub suggested_output: BTreeMap<String, String>,
+    /// The token before, while it is to be revoked. There exactly when `facts.replaced` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<ReplacedToken>,
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -141,6 +147,7 @@ impl Session {
             self.facts.see_credentials(seen);
         }
         self.facts.issued = Some(issued);
+        self.facts.replaced = None;
         self.material = Some(renewed_material(carried, grant, of.suggested_output));
         self
     }
@@ -262,6 +269,7 @@ fn renewed_material(old: Option<Material>, grant: Grant, suggested_output: BTree
         refresh_token: grant.refresh_token.or(refresh_token),
         outputs,
         suggested_output,
+        replaced: None,
         unknown,
     }
 }

@@ -101,9 +101,27 @@ fn ready_reason(seen: &Observation, wait: &Wait) -> (String, String) {
                 let FailureRecord { reason, message, .. } = failure;
                 (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
             }
-            None => (reasons::ISSUED.to_owned(), good),
+            None => (reasons::ISSUED.to_owned(), refused(seen).map_or(good.clone(), |why| format!("{good}, {why}"))),
         },
     }
+}
+
+/// What the message of a True `Ready` says where the provider refuses the token all the same.
+pub const IS_REFUSED: &str = "but the provider refuses it";
+
+fn refused(seen: &Observation) -> Option<String> {
+    let facts = seen.facts()?;
+    let refusal =
+        facts.refusal.as_ref().filter(|refusal| Some(&refusal.grant) == facts.issued.as_ref().map(|it| &it.grant))?;
+    let probed = seen.provider.as_ref().is_ok_and(|provider| provider.definition.probe.is_some());
+    probed.then(|| {
+        format!(
+            "{IS_REFUSED}, as it did the {} before; it is renewed for that at {} or when you ask for it. Does the probe \
+             of the provider ask for something that this account may do?",
+            refusal.count.saturating_sub(1),
+            refusal.next_at
+        )
+    })
 }
 
 fn unready_reason(seen: &Observation, wait: &Wait, now: Timestamp) -> (String, String) {

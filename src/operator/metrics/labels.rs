@@ -43,6 +43,53 @@ pub(super) struct ApiLabels {
     pub(super) outcome: &'static str,
 }
 
+/// What came of a request about a token that brings none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrandOutcome {
+    /// The token is good.
+    Good,
+    Revoked,
+    /// Of a probe: the token is refused. Of a revocation: the provider does not do it.
+    Refused,
+    /// Nothing was found out, or done: no answer, or one of trouble.
+    Unproven,
+    /// It had no turn in time.
+    LeftOut,
+}
+
+pub(super) const ERRAND_OUTCOMES: [ErrandOutcome; 5] = [
+    ErrandOutcome::Good,
+    ErrandOutcome::Revoked,
+    ErrandOutcome::Refused,
+    ErrandOutcome::Unproven,
+    ErrandOutcome::LeftOut,
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ErrandLabels {
+    pub(super) provider: String,
+    pub(super) outcome: &'static str,
+}
+
+impl ErrandLabels {
+    pub(super) fn new(provider: &str, outcome: ErrandOutcome) -> Self {
+        Self { provider: provider.to_owned(), outcome: outcome.as_str() }
+    }
+}
+
+impl ErrandOutcome {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "Good",
+            Self::Revoked => "Revoked",
+            Self::Refused => "Refused",
+            Self::Unproven => "Unproven",
+            Self::LeftOut => "LeftOut",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct WatchLabels {
     pub(super) watch: &'static str,

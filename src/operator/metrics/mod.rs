@@ -15,14 +15,17 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use self::inventory::{Inventory, Sample};
 use self::{
     inventory::InventoryCollector,
     labels::{
-        ApiLabels, FAILURE_CLASSES, OPERATIONS, OperationLabels, OutcomeLabels, ProviderLabels, RequestLabels,
-        WatchLabels,
+        ApiLabels, ERRAND_OUTCOMES, ErrandLabels, FAILURE_CLASSES, OPERATIONS, OperationLabels, OutcomeLabels,
+        ProviderLabels, RequestLabels, WatchLabels,
     },
     process::ProcessCollector,
+};
+pub use self::{
+    inventory::{Inventory, Sample},
+    labels::ErrandOutcome,
 };
 use crate::api::http::{FailureClass, Operation};
 
@@ -40,6 +43,8 @@ pub struct Metrics {
     registry: Registry,
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    probes: Family<ErrandLabels, Counter>,
+    revocations: Family<ErrandLabels, Counter>,
     passes: Family<OutcomeLabels, Counter>,
     pass_seconds: Family<OutcomeLabels, Histogram, fn() -> Histogram>,
     gate_waiting: Family<ProviderLabels, Gauge>,
@@ -58,6 +63,8 @@ impl Metrics {
             registry: Registry::default(),
             provider_requests: Family::default(),
             provider_seconds: Family::new_with_constructor(|| Histogram::new(PROVIDER_BUCKETS)),
+            probes: Family::default(),
+            revocations: Family::default(),
             passes: Family::default(),
             pass_seconds: Family::new_with_constructor(|| Histogram::new(PASS_BUCKETS)),
             gate_waiting: Family::default(),
@@ -83,6 +90,8 @@ impl Metrics {
             "From sending a request to the end of the provider's reply",
             self.provider_seconds.clone(),
         );
+        own.register("probes", "Probes of tokens", self.probes.clone());
+        own.register("revocations", "Revocations of replaced tokens", self.revocations.clone());
         own.register("reconciliations", "Passes over one ApiToken", self.passes.clone());
         own.register("reconcile_duration_seconds", "Duration of a pass", self.pass_seconds.clone());
         own.register("gate_waiting", "Requests waiting for their turn at a provider", self.gate_waiting.clone());
@@ -106,6 +115,16 @@ impl Metrics {
     ) {
         self.provider_requests.get_or_create(&RequestLabels::new(provider, operation, outcome)).inc();
         self.provider_seconds.get_or_create(&OperationLabels::new(provider, operation)).observe(took.as_secs_f64());
+    }
+
+    /// A token was probed, or its probe left out.
+    pub fn probed(&self, provider: &str, outcome: ErrandOutcome) {
+        self.probes.get_or_create(&ErrandLabels::new(provider, outcome)).inc();
+    }
+
+    /// A token that was replaced was to be revoked.
+    pub fn revoked(&self, provider: &str, outcome: ErrandOutcome) {
+        self.revocations.get_or_create(&ErrandLabels::new(provider, outcome)).inc();
     }
 
     /// A pass over one `ApiToken` ended.
@@ -145,6 +164,11 @@ impl Metrics {
     pub fn forget_provider(&self, provider: &str) {
         self.gate_waiting.remove(&ProviderLabels::new(provider));
         self.clock_offset.remove(&ProviderLabels::new(provider));
+        for outcome in ERRAND_OUTCOMES {
+            let labels = ErrandLabels::new(provider, outcome);
+            self.probes.remove(&labels);
+            self.revocations.remove(&labels);
+        }
         for operation in OPERATIONS {
             self.provider_seconds.remove(&OperationLabels::new(provider, operation));
             for outcome in [Ok(())].into_iter().chain(FAILURE_CLASSES.map(Err)) {

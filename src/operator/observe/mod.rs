@@ -78,6 +78,7 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         accepted: false,
         interrupted: None,
         spent_elsewhere: false,
+        last_errand: operator.errands.last(&token.uid),
     };
     let mut pass =
         Pass { key: key.clone(), token, route, seen, keeper, stored: None, credentials: None, read_at: None };

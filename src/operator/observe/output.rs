@@ -87,6 +87,7 @@ pub fn secret_of(resource_version: &str, marks: &OutputMarks, ownership: Ownersh
         resource_version: resource_version.to_owned(),
         revision: marks.revision.clone(),
         expires_at: marks.expires_at,
+        written_at: marks.written_at,
         drifted: marks.drifted,
         labelled: marks.labelled,
     }
@@ -98,6 +99,7 @@ fn somebody_elses(resource_version: &str, whose: &str) -> OutputSecret {
         resource_version: resource_version.to_owned(),
         revision: None,
         expires_at: None,
+        written_at: None,
         drifted: false,
         labelled: false,
     }

@@ -6,6 +6,7 @@ use super::{
     endpoint::{Endpoint, check_scheme, read},
     request::{Asking, Fields, fixed, own},
 };
+use crate::api::oauth2::GrantType;
 use crate::provider::{
     definition::{Condition, Probe, RefusedReply, RequestForm, Revoke, Source},
     form::{self, Stage},
@@ -45,6 +46,11 @@ impl Asking<'_> {
     pub fn revoke(&mut self, insecure_http: bool) -> Option<Revoke> {
         let form = self.oauth2.revoke.clone()?;
         self.scope.stage = Stage::Revoke;
+        if self.oauth2.grant == Some(GrantType::RefreshToken) {
+            let message = "may end the whole session (RFC 7009 2.1), and with the grant RefreshToken nobody can log in again: \
+                           remove it";
+            self.problems.add("spec.oauth2.revoke", message);
+        }
         let endpoint = self.elsewhere("spec.oauth2.revoke.revocationURL", &form.revocation_url, insecure_http);
         let request = self.about_the_token();
         let endpoint = endpoint?;

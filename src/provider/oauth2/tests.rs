@@ -194,6 +194,10 @@ fn mistakes_are_named_with_their_place() {
             "oauth2: { TOKEN_URL, revoke: { revocationURL: \"https://me:secret@x/\" } }",
             "spec.oauth2.revoke.revocationURL: holds a user or password",
         ),
+        (
+            "oauth2: { TOKEN_URL, grant: RefreshToken, revoke: { revocationURL: \"https://x/\" } }",
+            "spec.oauth2.revoke: may end the whole session",
+        ),
         ("oauth2: { TOKEN_URL, lifetime: 0s }", "spec.oauth2.lifetime: must be longer than nothing"),
     ];
     for (yaml, expected) in table {

@@ -253,6 +253,7 @@ impl Case<'_> {
             issued.session_expires_at.and_then(after_now),
             asked.and_then(after_now),
             held_login.and_then(|wait| wait.until),
+            self.errand_at(issued),
         ]);
         Wait { until, why: Why::Fresh }
     }

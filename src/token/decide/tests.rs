@@ -1,5 +1,6 @@
 //! The rules, one table a question. Each row: what is seen, and what follows.
 
+mod errands;
 mod properties;
 #[rustfmt::skip] // A row is a line.
 mod seeds;
@@ -15,6 +16,8 @@ use crate::token::{fixtures::*, schedule};
 fn in_words(seen: &Observation, next: &Next, now: Timestamp) -> String {
     match next {
         Next::Look => "look".to_owned(),
+        Next::Errand(Errand::Probe) => "probe".to_owned(),
+        Next::Errand(Errand::Revoke) => "revoke".to_owned(),
         Next::Adopt(_) => "remember the rejection".to_owned(),
         Next::Call(Call { operation, intent, was_due }) => {
             let operation = if *operation == Operation::Login { "log in" } else { "refresh" };

@@ -11,6 +11,7 @@ fn plan(data: &[(&str, &str)]) -> OutputPlan {
 
 fn material() -> Material {
     Material {
+        replaced: None,
         access_token: "at".into(),
         refresh_token: Some("rt".into()),
         outputs: [("authorization".to_owned(), "az".into())].into(),

@@ -1,3 +1,5 @@
+mod replaced;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -18,6 +20,7 @@ fn session() -> Session {
         refresh_token: Some(refresh_token),
         outputs: [("authorization".to_owned(), output)].into(),
         suggested_output: [("token".to_owned(), "${accessToken}".to_owned())].into(),
+        replaced: None,
         unknown: Map::new(),
     };
     Session { facts, material: Some(material), ..Session::default() }

@@ -15,7 +15,15 @@ use crate::{
     },
 };
 
-static PROVIDERS: LazyLock<[Definition; 5]> = LazyLock::new(|| [tenovos(), palette(), virtana(), one_time(), open()]);
+static PROVIDERS: LazyLock<[Definition; 6]> =
+    LazyLock::new(|| [tenovos(), palette(), virtana(), one_time(), open(), often_probed()]);
+
+/// At every moment the time of a probe has passed not long ago.
+fn often_probed() -> Definition {
+    let mut definition = probed();
+    definition.probe.as_mut().unwrap().interval = Duration::from_secs(60);
+    definition
+}
 
 fn definition() -> impl Strategy<Value = Definition> {
     (0..PROVIDERS.len()).prop_map(|index| PROVIDERS[index].clone())
@@ -47,6 +55,8 @@ fn grant() -> impl Strategy<Value = fn(Scene, i64, i64) -> Scene> {
             |scene, _, _| scene.grant(|it| it.no_progress = true),
             |scene, _, _| scene.grant(|it| it.has_refresh_token = false),
             |scene, _, _| scene.grant(|it| it.provider_fingerprint = "another".to_owned()),
+            |scene, a, b| scene.found_dead(2, a.abs(), b),
+            |scene, a, _| scene.replaced(a),
             |scene, a, _| scene.intending(Operation::Refresh, a.max(0), 1),
             |scene, a, b| scene.intending(Operation::Login, a.max(0), u32::try_from(b.unsigned_abs() % 7).unwrap()),
         ][..],
@@ -62,6 +72,7 @@ fn surroundings() -> impl Strategy<Value = fn(Scene, i64, i64) -> Scene> {
             |scene, _, _| scene.credentials("second"),
             |scene, _, _| scene.credentials("first-changed"),
             |scene, a, b| scene.refused(a.abs(), b),
+            |scene, a, _| scene.settled(a.abs()),
             |scene, a, b| scene.refused_itself(a.abs(), b),
             |scene, a, _| scene.token(|it| (it.spec_mark, it.spec_seen_at) = ("edited".to_owned(), at(-a.abs()))),
             |scene, _, _| scene.with(|it| it.credentials = CredentialsView::Unknown),
@@ -183,6 +194,7 @@ proptest! {
             && issued.credentials_fingerprint.as_deref() == case.fingerprint()
             && !issued.ending
             && !case.request_is_open()
+            && scene.0.facts().unwrap().refusal.is_none()
             && now() < case.renew_at(issued)
             && case.early_login_at(issued).is_none_or(|at| now() < at);
         prop_assert!(!fresh || call(&scene).is_none());
