@@ -30,13 +30,13 @@ const PLACES: [&str; 3] = [
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The operator's wall clock.
-struct Clock {
+pub struct Clock {
     directory: TempDir,
 }
 
 impl Clock {
     /// The clock of an operator that is started after this; it goes right at first.
-    fn of(world: &mut World) -> Self {
+    pub fn of(world: &mut World) -> Self {
         let place = PLACES.iter().find(|place| Path::new(place).exists());
         let library = place.expect("libfaketime is not installed: install Debian's package faketime");
         let clock = Self { directory: tempfile::tempdir().expect("a directory") };
@@ -59,7 +59,7 @@ impl Clock {
     }
 
     /// How far it is off, such as `+1h`. At one stroke: a file that is half written is no offset.
-    fn shift(&self, offset: &str) {
+    pub fn shift(&self, offset: &str) {
         let next = self.directory.path().join("next");
         fs::write(&next, offset).expect("writable");
         fs::rename(&next, self.file()).expect("renamed");

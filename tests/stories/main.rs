@@ -40,6 +40,7 @@ mod outage;
 mod output_edited;
 mod output_owner;
 mod palette;
+mod probes;
 mod provider_changed;
 mod quiet;
 mod refreshing;
