@@ -6,6 +6,7 @@ use apitoken_operator_fuzz::{
     api::{TokenProviderSpec, http::Operation},
     places::rendered,
     provider::{
+        definition::Issuer,
         oauth2::{located, metadata::Metadata},
         validate,
     },
@@ -17,7 +18,10 @@ use url::Url;
 const ISSUER: &str = "https://idp.example.com";
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    let told = Metadata::read(input).and_then(|metadata| metadata.token_endpoint(ISSUER));
+    // The last bit of an input, so that both kinds of client are tried with all of it.
+    let by_certificate = input.last().is_some_and(|byte| byte & 1 == 1);
+    let issuer = Issuer { url: ISSUER.to_owned(), by_certificate };
+    let told = Metadata::read(input).and_then(|metadata| metadata.token_endpoint(&issuer));
     let named = match told {
         Ok(named) => named,
         Err(fault) => {

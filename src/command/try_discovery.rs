@@ -4,7 +4,10 @@
 
 use std::{
     fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,11 +51,13 @@ const MOST_CHARACTERS: usize = 300;
 struct Watched<'a> {
     egress: &'a Egress,
     seen: Mutex<String>,
+    /// At one place already.
+    asked: AtomicBool,
 }
 
 /// Asks the issuer: what passed, and the definition with its token endpoint.
 pub async fn discover(trial: &Trial, egress: &Egress) -> (String, Result<Arc<Definition>, Failure>) {
-    let watched = Watched { egress, seen: Mutex::new("\nDiscovery\n".to_owned()) };
+    let watched = Watched { egress, seen: Mutex::new("\nDiscovery\n".to_owned()), asked: AtomicBool::new(false) };
     let located = Discovery::default().locate(&watched, &route(trial), &Timestamp::now).await;
     (watched.seen.into_inner().unwrap_or_else(PoisonError::into_inner), located)
 }
@@ -92,6 +97,9 @@ impl Carrier for Watched<'_> {
         timeout: Duration,
         now: &'a (dyn Fn() -> Timestamp + Sync),
     ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
+        if self.asked.swap(true, Ordering::Relaxed) {
+            self.note(&[String::new()]);
+        }
         self.note(&try_mask::lines(&request, &Masks::default()));
         async move {
             let started = Instant::now();
@@ -120,8 +128,9 @@ fn shown(reply: &Reply, took: Duration) -> Vec<String> {
     if let (200..=299, Ok(metadata)) = (reply.status, Metadata::read(reply.body.expose_secret())) {
         lines.push(format!("issuer:         {}", quoted(&metadata.issuer)));
         lines.push(format!("token_endpoint: {}", quoted(metadata.token_endpoint.as_deref().unwrap_or_default())));
+        let alias = metadata.mtls_endpoint_aliases.and_then(|aliases| aliases.token_endpoint);
+        lines.extend(alias.map(|alias| format!("for certificates: {}", quoted(&alias))));
     }
-    lines.push(String::new());
     lines
 }
 

@@ -34,7 +34,7 @@ pub fn head(trial: &Trial) -> String {
     let mut out = format!("{}\n", trial.manifest);
     let preset = trial.preset.as_ref().map(|preset| format!(", preset {preset}")).unwrap_or_default();
     match &trial.definition.issuer {
-        Some(issuer) => line(&mut out, "issuer", issuer),
+        Some(issuer) => line(&mut out, "issuer", &issuer.url),
         None => line(&mut out, "url", &format!("{}{preset}", trial.definition.base)),
     }
     let keys = &trial.definition.credentials;

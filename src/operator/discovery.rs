@@ -22,7 +22,7 @@ use super::{egress::Carrier, entry::ProviderKey, route::Route, tls::Identity};
 use crate::{
     api::http::FailureClass,
     provider::{
-        definition::Definition,
+        definition::{Definition, Issuer},
         grant::Failure,
         interpret::{Reply, retry_after},
         oauth2::{
@@ -104,8 +104,8 @@ impl Discovery {
         self.lock().retain(|asked, _| asked.provider != *provider);
     }
 
-    fn known(&self, route: &Route, issuer: &str) -> Arc<tokio::sync::Mutex<Known>> {
-        let asked = Asked { provider: route.key.clone(), issuer: issuer.to_owned(), trust: route.tls.identities() };
+    fn known(&self, route: &Route, issuer: &Issuer) -> Arc<tokio::sync::Mutex<Known>> {
+        let asked = Asked { provider: route.key.clone(), issuer: issuer.url.clone(), trust: route.tls.identities() };
         let mut issuers = self.lock();
         if let Some(known) = issuers.get(&asked) {
             return Arc::clone(known);
@@ -124,7 +124,7 @@ impl Discovery {
 async fn ask(
     egress: &dyn Carrier,
     route: &Route,
-    issuer: &str,
+    issuer: &Issuer,
     now: &(dyn Fn() -> Timestamp + Sync),
 ) -> Result<String, Failure> {
     let definition = &route.view.definition;
@@ -153,7 +153,7 @@ fn request(place: &str) -> Request {
 }
 
 /// What a good reply tells; a URL that is no token endpoint tells nothing.
-fn read(issuer: &str, definition: &Definition, reply: &Reply) -> Result<String, Failure> {
+fn read(issuer: &Issuer, definition: &Definition, reply: &Reply) -> Result<String, Failure> {
     let told = Metadata::read(reply.body.expose_secret()).and_then(|metadata| metadata.token_endpoint(issuer));
     let told = told.and_then(|url| oauth2::located(definition, &url).map(|_| url).map_err(Into::into));
     told.map_err(|fault| unusable(Some(reply.status), &fault))

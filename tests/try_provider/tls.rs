@@ -69,6 +69,17 @@ async fn what_the_provider_refers_to_is_taken_from_the_same_file() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_wants_certificates_elsewhere_is_asked_there() {
+    let files = Files::new();
+    files.idp.script(|script| script.quirks.published.for_certificates = true);
+    let by_issuer = files.provider().replace("tokenURL", "issuer").replace(&files.idp.token_url(), &files.idp.issuer());
+    let all = [by_issuer, files.authority(), files.secret("tls")];
+    let login = format!("for certificates: \"{0}\"\n\nLogin\n  POST {0}", files.idp.token_url());
+    files.expect(&all, &[], 0, &[&login, "client_id=reporting", "accessToken"]).await;
+    files.idp.assert_no_protocol_errors();
+}
+
+#[tokio::test]
 async fn what_is_not_in_the_file_is_given_by_a_directory_or_asked_for() {
     let files = Files::new();
     let provider = [files.provider()];

@@ -26,7 +26,7 @@ impl Definition {
         // Where its endpoint is may change, and is not hashed. Definitions without an issuer hash as they always did.
         if let Some(issuer) = &self.issuer {
             hash.text("issuer");
-            hash.text(issuer);
+            hash.text(&issuer.url);
         }
         hash.request(&self.login.request);
         hash.count(parameters.len());

@@ -7,6 +7,7 @@ mod assertion;
 mod body;
 mod errand;
 mod fingerprint;
+mod issuer;
 mod origin;
 mod parameters;
 mod reply;
@@ -27,6 +28,7 @@ use crate::api::{http::Reuse, provider::Parameter};
 pub use assertion::Assertion;
 pub use body::{Body, FormValue, JsonTemplate};
 pub use errand::{Probe, RefusedReply, Revoke};
+pub use issuer::Issuer;
 pub use origin::{BaseUrl, InvalidUrl, Origin, Scheme, is_dot_segment};
 pub use parameters::ParameterError;
 pub use reply::{Condition, Expiry, Response, Rule, Source, TokenName, Unit, Wanted};
@@ -37,9 +39,9 @@ pub use seed::Seed;
 pub struct Definition {
     /// Where its requests go; the issuer's address while `issuer` is there.
     pub base: BaseUrl,
-    /// As it was written. While it is there the token endpoint is not known, and no request can be made:
+    /// While it is there the token endpoint is not known, and no request can be made:
     /// [`located`](super::oauth2::located) puts the endpoint in its place.
-    pub issuer: Option<String>,
+    pub issuer: Option<Issuer>,
     /// What an ApiToken may set.
     pub parameters: Vec<Parameter>,
     /// What an ApiToken's `output.data` is when it says none.

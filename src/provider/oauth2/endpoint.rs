@@ -2,10 +2,11 @@
 
 use url::Url;
 
+use super::keys;
 use crate::{
-    api::oauth2::OAuth2,
+    api::oauth2::{ClientAuthMethod, OAuth2},
     provider::{
-        definition::{Assertion, BaseUrl, Body, Definition, FormValue, InvalidUrl, RequestForm, Scheme},
+        definition::{Assertion, BaseUrl, Body, Definition, FormValue, InvalidUrl, Issuer, RequestForm, Scheme},
         problem::Problems,
         template::Template,
     },
@@ -20,8 +21,7 @@ pub(super) struct Endpoint {
     pub query: Vec<(String, Template)>,
     /// As it was written: what assertions are addressed to. `None`: the issuer will tell.
     pub url: Option<String>,
-    /// As it was written.
-    pub issuer: Option<String>,
+    pub issuer: Option<Issuer>,
 }
 
 /// Why a URL is no token endpoint. Never repeats it: people paste secrets into URLs.
@@ -40,7 +40,10 @@ pub enum EndpointFault {
 pub(super) fn endpoint(problems: &mut Problems, oauth2: &OAuth2, insecure_http: bool) -> Option<Endpoint> {
     let (at, read) = match (&oauth2.token_url, &oauth2.issuer) {
         (Some(url), None) => ("spec.oauth2.tokenURL", read(url)),
-        (None, Some(issuer)) => ("spec.oauth2.issuer", of_issuer(issuer)),
+        (None, Some(issuer)) => {
+            let by_certificate = keys::method(oauth2) == ClientAuthMethod::Tls;
+            ("spec.oauth2.issuer", of_issuer(Issuer { url: issuer.clone(), by_certificate }))
+        }
         _ => {
             problems.add("spec.oauth2", "needs exactly one of tokenURL and issuer");
             return None;
@@ -94,9 +97,9 @@ fn address(request: &mut RequestForm, endpoint: &Endpoint) {
     }
 }
 
-fn of_issuer(issuer: &str) -> Result<Endpoint, EndpointFault> {
-    let base = issuer.parse::<BaseUrl>()?;
-    Ok(Endpoint { base, path: literal("/"), query: Vec::new(), url: None, issuer: Some(issuer.to_owned()) })
+fn of_issuer(issuer: Issuer) -> Result<Endpoint, EndpointFault> {
+    let base = issuer.url.parse::<BaseUrl>()?;
+    Ok(Endpoint { base, path: literal("/"), query: Vec::new(), url: None, issuer: Some(issuer) })
 }
 
 pub(super) fn check_scheme(endpoint: &Endpoint, insecure_http: bool) -> Result<(), EndpointFault> {

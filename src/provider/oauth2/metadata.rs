@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::EndpointFault;
-use crate::provider::definition::BaseUrl;
+use crate::provider::definition::{BaseUrl, Issuer};
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -26,6 +26,13 @@ pub enum MetadataFault {
 pub struct Metadata {
     pub issuer: String,
     pub token_endpoint: Option<String>,
+    pub mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// Endpoints for clients that show a certificate, where they are others (RFC 8705, 5).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Aliases {
+    pub token_endpoint: Option<String>,
 }
 
 /// Where metadata may stand, in the order in which it is asked for; the second only where the first is not found.
@@ -47,11 +54,12 @@ impl Metadata {
     ///
     /// # Errors
     /// If it is another's, or names no token endpoint.
-    pub fn token_endpoint(self, issuer: &str) -> Result<String, MetadataFault> {
-        if self.issuer != issuer {
+    pub fn token_endpoint(self, issuer: &Issuer) -> Result<String, MetadataFault> {
+        if self.issuer != issuer.url {
             return Err(MetadataFault::OtherIssuer);
         }
-        self.token_endpoint.ok_or(MetadataFault::NoEndpoint)
+        let alias = self.mtls_endpoint_aliases.and_then(|aliases| aliases.token_endpoint);
+        alias.filter(|_| issuer.by_certificate).or(self.token_endpoint).ok_or(MetadataFault::NoEndpoint)
     }
 }
 
@@ -74,7 +82,7 @@ mod tests {
 
     #[test]
     fn metadata_counts_only_if_it_names_the_very_issuer() {
-        let issuer = "https://a.example/";
+        let issuer = Issuer { url: "https://a.example/".to_owned(), by_certificate: false };
         let told = "https://b.example/t";
         let table = [
             (r#"{"issuer":"https://a.example/","token_endpoint":"https://b.example/t"}"#, Ok(told.to_owned())),
@@ -93,8 +101,21 @@ mod tests {
             ("<html>", Err(MetadataFault::NotMetadata)),
         ];
         for (metadata, expected) in table {
-            let found = Metadata::read(metadata.as_bytes()).and_then(|it| it.token_endpoint(issuer));
+            let found = Metadata::read(metadata.as_bytes()).and_then(|it| it.token_endpoint(&issuer));
             assert_eq!(found, expected, "{metadata}");
         }
+    }
+    #[test]
+    fn a_client_that_shows_a_certificate_goes_where_the_metadata_want_that() {
+        let both = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.a.example/t"}}"#;
+        let one = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t","mtls_endpoint_aliases":{}}"#;
+        let endpoint = |metadata: &str, by_certificate| {
+            let issuer = Issuer { url: "https://a.example".to_owned(), by_certificate };
+            Metadata::read(metadata.as_bytes()).unwrap().token_endpoint(&issuer).unwrap()
+        };
+        assert_eq!(endpoint(both, true), "https://mtls.a.example/t");
+        assert_eq!(endpoint(both, false), "https://a.example/t");
+        assert_eq!(endpoint(one, true), "https://a.example/t");
     }
 }

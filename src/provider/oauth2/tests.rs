@@ -65,7 +65,7 @@ fn tokens(definition: &Definition) -> Json {
         "fingerprint": definition.fingerprint(&parameters),
     });
     if let Some(issuer) = &definition.issuer {
-        shown["issuer"] = issuer.as_str().into();
+        shown["issuer"] = issuer.url.as_str().into();
     }
     if let Some(seed) = &definition.seed {
         shown["seed"] = json!({ "key": seed.key, "reuse": format!("{:?}", seed.reuse) });

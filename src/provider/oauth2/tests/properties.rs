@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     api::http::Operation,
     provider::{
+        definition::Issuer,
         fixtures::credentials,
         oauth2::metadata::Metadata,
         render::{Once, render},
@@ -16,6 +17,10 @@ use crate::{
 };
 
 const ISSUER: &str = "https://idp.example.com";
+
+fn issuer() -> Issuer {
+    Issuer { url: ISSUER.to_owned(), by_certificate: false }
+}
 
 /// Parts of URLs, and of what makes URLs and templates go wrong.
 fn endpoint() -> impl Strategy<Value = String> {
@@ -60,7 +65,7 @@ proptest! {
     #[test]
     fn an_endpoint_is_asked_as_it_is_named_or_not_at_all(endpoint in endpoint()) {
         let body = json!({ "issuer": ISSUER, "token_endpoint": endpoint }).to_string();
-        let named = Metadata::read(body.as_bytes()).unwrap().token_endpoint(ISSUER).unwrap();
+        let named = Metadata::read(body.as_bytes()).unwrap().token_endpoint(&issuer()).unwrap();
         let unlocated = compiled(&format!("oauth2: {{ issuer: \"{ISSUER}\" }}")).unwrap();
         let Ok(definition) = located(&unlocated, &named) else { return Ok(()) };
         let credentials = credentials(&definition, &[("clientId", "reporting"), ("clientSecret", "canary")]);
@@ -78,6 +83,6 @@ proptest! {
 
     #[test]
     fn no_metadata_makes_reading_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Metadata::read(&body).and_then(|metadata| metadata.token_endpoint(ISSUER));
+        let _ = Metadata::read(&body).and_then(|metadata| metadata.token_endpoint(&issuer()));
     }
 }

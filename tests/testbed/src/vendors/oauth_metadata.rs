@@ -34,6 +34,8 @@ pub struct Published {
     pub issuer_path: String,
     /// Where tokens are given, and where else nothing is.
     pub token_path: String,
+    /// That place is named for clients with a certificate only (RFC 8705, 5); for others one where nothing is.
+    pub for_certificates: bool,
     /// A URL to be named as the token endpoint, though it is none.
     pub lie: Option<String>,
 }
@@ -48,7 +50,7 @@ pub struct AskedFor {
 impl Default for Published {
     fn default() -> Self {
         let (issuer_path, token_path) = (ISSUER_PATH.to_owned(), TOKEN_PATH.to_owned());
-        Self { place: Place::OpenId, issuer_path, token_path, lie: None }
+        Self { place: Place::OpenId, issuer_path, token_path, for_certificates: false, lie: None }
     }
 }
 
@@ -77,11 +79,15 @@ pub(super) fn answer(asked: &AskedFor, counter: &Counter<'_, OAuthQuirks>) -> Ou
     }
     let own = format!("https://{}", asked.host);
     let endpoint = published.lie.clone().unwrap_or_else(|| format!("{own}{}", published.token_path));
-    let metadata = json!({
+    let mut metadata = json!({
         "issuer": format!("{own}{}", published.issuer_path),
         "token_endpoint": endpoint,
         "authorization_endpoint": format!("{own}/oauth2/auth"),
         "response_types_supported": ["code"],
     });
+    if published.for_certificates {
+        metadata["mtls_endpoint_aliases"] = json!({ "token_endpoint": endpoint });
+        metadata["token_endpoint"] = json!(format!("{own}/oauth2/nothing"));
+    }
     Outcome::new(Reply::json(200, &metadata))
 }
