@@ -124,6 +124,30 @@ fn every_provider_of_the_documentation_is_one_that_the_operator_can_use() {
     assert!(providers >= 8, "only {providers} providers were found");
 }
 
+/// The sections of a page, each by its heading.
+fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("\n## ").skip(1).filter_map(|section| section.split_once('\n'))
+}
+
+#[test]
+fn the_cookbook_names_the_keys_that_each_of_its_definitions_wants() {
+    let page = fs::read_to_string(repository().join("docs/providers/oauth2-cookbook.md")).unwrap();
+    let mut providers = 0;
+    for (name, section) in sections(&page) {
+        let row = page.lines().find(|line| line.starts_with(&format!("| [{name}](#")));
+        for block in blocks(section, "yaml") {
+            let provider: ClusterTokenProvider = serde_saphyr::from_str(block).unwrap();
+            let definition = validate::compile(&provider.spec.definition).unwrap();
+            for key in &definition.credentials.required {
+                let named = row.is_some_and(|row| row.contains(&format!("`{key}`")));
+                assert!(named, "{name}: the table of the cookbook does not name {key}");
+            }
+            providers += 1;
+        }
+    }
+    assert!(providers >= 14, "only {providers} definitions");
+}
+
 #[test]
 fn every_sample_token_finds_its_labelled_credentials_in_the_same_file() {
     for (path, text) in files("examples/samples", "yaml") {
