@@ -8,6 +8,7 @@ mod applying;
 mod columns;
 mod definitions;
 mod explained;
+mod providers_errands;
 mod providers_http;
 mod providers_oauth2;
 mod providers_settings;
