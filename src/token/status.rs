@@ -116,10 +116,9 @@ fn refused(seen: &Observation) -> Option<String> {
     let probed = seen.provider.as_ref().is_ok_and(|provider| provider.definition.probe.is_some());
     probed.then(|| {
         format!(
-            "{IS_REFUSED}, as it did the {} before; it is renewed for that at {} or when you ask for it. Does the probe \
-             of the provider ask for something that this account may do?",
-            refusal.count.saturating_sub(1),
-            refusal.next_at
+            "{IS_REFUSED} (its probe; tokens in a row: {}); it is renewed for that at {}, or when you ask for it. May this \
+             account do what the probe asks for?",
+            refusal.count, refusal.next_at
         )
     })
 }

@@ -45,6 +45,7 @@ mod provider_changed;
 mod quiet;
 mod refreshing;
 mod refused;
+mod revocations;
 mod scraped;
 mod sessions;
 mod shutdown;

@@ -82,6 +82,10 @@ fn a_forgotten_provider_leaves_no_series_and_its_namesake_elsewhere_stays() {
                 metrics.provider_request(provider, operation, outcome, Duration::ZERO);
             }
         }
+        for outcome in ERRAND_OUTCOMES {
+            metrics.probed(provider, outcome);
+            metrics.revoked(provider, outcome);
+        }
         metrics.gate_waiting(provider, 3);
         metrics.clock_offset(provider, -7.5);
     }
@@ -90,6 +94,10 @@ fn a_forgotten_provider_leaves_no_series_and_its_namesake_elsewhere_stays() {
     assert!(!text.contains("TokenProvider/web/sso"), "{text}");
     assert_has(&text, r#"apitoken_gate_waiting{provider="TokenProvider/shop/sso"} 3"#);
     assert_has(&text, r#"apitoken_clock_offset_seconds{provider="TokenProvider/shop/sso"} -7.5"#);
+    for labels in ["outcome=\"Refused\"", "outcome=\"LeftOut\""] {
+        assert_has(&text, &format!("apitoken_probes_total{{provider=\"TokenProvider/shop/sso\",{labels}}} 1"));
+        assert_has(&text, &format!("apitoken_revocations_total{{provider=\"TokenProvider/shop/sso\",{labels}}} 1"));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     api::http::{FailureClass::*, Operation},
     token::{
         decide::{Next, decide},
-        fixtures::{HOUR, MINUTE, Scene, at, now, open, palette, tenovos, virtana},
+        fixtures::{HOUR, MINUTE, Scene, at, now, open, palette, probed, tenovos, virtana},
         observation::Block,
     },
 };
@@ -223,4 +223,20 @@ fn the_message_says_what_holds_and_what_does_not() {
         message(suspended(Scene::new(tenovos()))),
         "there is no valid token, and none is fetched while spec.suspend is true"
     );
+}
+
+#[test]
+fn a_token_that_its_provider_refuses_is_valid_by_its_expiry_and_the_message_says_what_is_wrong() {
+    let refused = Scene::issued(probed()).settled(0).found_dead(2, 60, 600);
+    let status = reported(&refused);
+    assert_eq!(in_words(&status), "TFF Issued");
+    assert_eq!(
+        condition(&status, READY).message,
+        "Secret \"assets\" holds a valid token, but the provider refuses it (its probe; tokens in a row: 2); it is renewed \
+         for that at 2026-11-20T12:10:00Z, or when you ask for it. May this account do what the probe asks for?"
+    );
+    assert!(status.failures.is_none(), "no renewal has failed");
+    let said = |scene: &Scene| condition(&reported(scene), READY).message.contains(IS_REFUSED);
+    assert!(!said(&refused.clone().grant(|it| it.grant = "grant-2".to_owned()).holding("grant-2")), "of another token");
+    assert!(!said(&Scene::issued(tenovos()).found_dead(2, 60, 600)), "nobody asks any more");
 }
