@@ -7,7 +7,7 @@ use apitoken_operator::{
         http::{FailureClass, Operation},
         reasons,
     },
-    operator::metrics::{Inventory, Metrics, Sample},
+    operator::metrics::{ErrandOutcome, Inventory, Metrics, Sample},
 };
 use k8s_openapi::jiff::Timestamp;
 
@@ -51,6 +51,12 @@ pub fn text() -> String {
     for outcome in [Ok(())].into_iter().chain(CLASSES.map(Err)) {
         metrics.provider_request("p", Operation::Login, outcome, Duration::ZERO);
         metrics.provider_request("p", Operation::Refresh, outcome, Duration::ZERO);
+    }
+    for outcome in [ErrandOutcome::Good, ErrandOutcome::Refused, ErrandOutcome::Unproven, ErrandOutcome::LeftOut] {
+        metrics.probed("p", outcome);
+    }
+    for outcome in [ErrandOutcome::Revoked, ErrandOutcome::Refused, ErrandOutcome::Unproven, ErrandOutcome::LeftOut] {
+        metrics.revoked("p", outcome);
     }
     metrics.reconciled("idle", Duration::ZERO);
     for outcome in ["ok", "forbidden", "refused", "timeout", "failed", "server_error"] {
