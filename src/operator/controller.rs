@@ -1,5 +1,8 @@
 //! The loop: who is due gets a pass. Passes are cheap and unbounded; what is scarce has its own gates.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,

@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// The record of a failed attempt, with when to try again. A provider that complains of the rate is paused.
+/// The record of a failed attempt, with when to try again. A provider that complains of the rate is paused, and one that
+/// is away is met with care when it returns.
 pub fn record_of(
     operator: &Operator,
     pass: &Pass,
@@ -34,9 +35,14 @@ pub fn record_of(
     let before = facts.and_then(|facts| facts.failure(operation)).filter(same).map_or(0, |old| old.count);
     let before = pass.seen.rejection.as_ref().map_or(before, |rejection| before.max(rejection.count));
     let count = before.saturating_add(1);
-    if failure.class == FailureClass::RateLimited {
-        let credential = blank.credentials_fingerprint.as_deref().unwrap_or(&pass.token.uid);
-        operator.gate.rate_limited(&route.key.to_string(), credential, failure.retry_after);
+    let (provider, credential) = (route.key.to_string(), blank.credentials_fingerprint.as_deref());
+    let credential = credential.unwrap_or(&pass.token.uid);
+    match failure.class {
+        FailureClass::RateLimited => {
+            operator.gate.rate_limited(&provider, credential, failure.retry_after);
+        }
+        FailureClass::Transient => operator.gate.failed(&provider, credential),
+        FailureClass::Rejected | FailureClass::SessionOver | FailureClass::Misconfigured => {}
     }
     let attempt = Attempt {
         class: failure.class,

@@ -82,6 +82,13 @@ impl Gate {
         paused
     }
 
+    /// A request with `credential` came to nothing: see [`Admission::failed`].
+    pub fn failed(&self, provider: &str, credential: &str) {
+        let mut state = self.shared.lock();
+        state.admission.failed(provider, credential, now());
+        self.shared.call_next(&mut state);
+    }
+
     /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -1,7 +1,8 @@
-//! When a whole provider gets a rest.
+//! When a whole provider gets a rest, and when it is met with care.
 //!
 //! A 429 makes the credential wait that got it; whoever schedules sees to that. A 429 for a *second* credential
-//! within ten seconds means that the provider counts all of us together, and then all wait.
+//! within ten seconds means that the provider counts all of us together, and then all wait. In the same way two
+//! credentials whose requests come to nothing tell of a provider that is away: on its return nobody bursts in.
 
 use std::{
     collections::BTreeMap,
@@ -23,13 +24,30 @@ pub const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Provider {
     pub lanes: BTreeMap<Origin, LaneId>,
     pub paused_until: Option<Instant>,
-    refused: Option<(Instant, String)>,
+    refused: Last,
+    failed: Last,
+}
+
+/// Which credential met something last, and when.
+#[derive(Default)]
+struct Last(Option<(Instant, String)>);
+
+impl Last {
+    /// Another credential has met the same shortly before.
+    fn is_second(&mut self, credential: &str, now: Instant) -> bool {
+        let before = self.0.replace((now, credential.to_owned()));
+        before.is_some_and(|(at, other)| other != credential && now < at + SECOND_REFUSAL_WITHIN)
+    }
+
+    fn counts(&self, now: Instant) -> bool {
+        self.0.as_ref().is_some_and(|(at, _)| now < *at + SECOND_REFUSAL_WITHIN)
+    }
 }
 
 impl Provider {
     pub(super) fn is_forgotten(&self, now: Instant) -> bool {
-        let refused = self.refused.as_ref().is_some_and(|(at, _)| now < *at + SECOND_REFUSAL_WITHIN);
-        !refused && self.paused_until.is_none_or(|until| until <= now)
+        let met = self.refused.counts(now) || self.failed.counts(now);
+        !met && self.paused_until.is_none_or(|until| until <= now)
     }
 }
 
@@ -60,12 +78,28 @@ impl Admission {
         now: Instant,
     ) -> bool {
         let Some(state) = self.providers.get_mut(provider) else { return false };
-        let before = state.refused.replace((now, credential.to_owned()));
-        let second = before.is_some_and(|(at, other)| other != credential && now < at + SECOND_REFUSAL_WITHIN);
+        let second = state.refused.is_second(credential, now);
         let pause = retry_after.unwrap_or(DEFAULT_PAUSE).min(MAX_PAUSE);
         if second {
             self.pause(provider, now + pause, now);
         }
         second && !pause.is_zero()
+    }
+
+    /// A request with `credential` came to nothing: no connection, no answer, a server's own error. One account alone may
+    /// be the reason; after a second one all give up what they had saved for a burst, so that the provider is met at its
+    /// rate when it returns, and not by everybody at once.
+    pub fn failed(&mut self, provider: &str, credential: &str, now: Instant) {
+        let Some(state) = self.providers.get_mut(provider) else { return };
+        if !state.failed.is_second(credential, now) {
+            return;
+        }
+        let lanes: Vec<LaneId> = state.lanes.values().copied().collect();
+        for id in lanes {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.bucket.drain(lane.rate, now);
+            }
+            self.relist(id, now);
+        }
     }
 }

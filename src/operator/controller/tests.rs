@@ -1,0 +1,29 @@
+//! When the loop counts as alive. What it does is shown by stories, and in the simulator.
+
+use super::*;
+use crate::operator::entry::Key;
+
+fn subject() -> Subject {
+    Subject::Token(Key::new("web", "assets"))
+}
+
+#[test]
+fn it_is_not_alive_once_a_due_pass_was_not_started_for_a_minute() {
+    let (schedule, due) = (Schedule::default(), Timestamp::UNIX_EPOCH);
+    assert!(schedule.alive(due).is_ok(), "nothing is due");
+    schedule.lock().wake(subject(), due);
+    assert!(schedule.alive(due - STUCK_AFTER).is_ok(), "it is due later");
+    assert!(schedule.alive(due + STUCK_AFTER).is_ok());
+    let told = schedule.alive(due + STUCK_AFTER + SignedDuration::from_secs(1)).expect_err("nothing moves");
+    assert!(told.contains("was not started"), "{told}");
+}
+
+#[test]
+fn a_pass_that_has_begun_and_takes_long_is_alive() {
+    let (schedule, due) = (Schedule::default(), Timestamp::UNIX_EPOCH);
+    schedule.lock().wake(subject(), due);
+    assert_eq!(schedule.lock().take_due(due), [subject()]);
+    assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok());
+    schedule.lock().ended(subject(), Ended::Failed, due + STUCK_AFTER * 100);
+    assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok(), "it backs off");
+}
