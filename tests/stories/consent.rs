@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use kube::{ResourceExt, api::DeleteParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::{
     api_proxy::When,
+    eventually::await_until,
     reliability::oracles,
     vendors::{Fault, OAuth, On, Rotation, consumer::present},
 };
@@ -33,18 +34,18 @@ struct Consent {
 impl Consent {
     /// Somebody has consented, and the operator runs.
     async fn new(lifetime: Duration) -> Self {
-        let mut consent = Self::given(World::without_operator().await, lifetime, json!({})).await;
+        let mut consent = Self::given(World::without_operator().await, lifetime).await;
         consent.world.start_operator().await;
         consent
     }
 
-    async fn given(world: World, lifetime: Duration, refresh: Value) -> Self {
+    async fn given(world: World, lifetime: Duration) -> Self {
         let idp = OAuth::start(&world.ca).expect("the server");
         idp.add_account(CLIENT, "secret");
         idp.script(|script| script.lifetime = lifetime);
         let seed = idp.consent(CLIENT);
         world.credentials(LOGIN, &[("clientId", CLIENT), ("clientSecret", "secret"), ("refreshToken", &seed)]).await;
-        let oauth2 = json!({ "tokenURL": idp.token_url(), "grant": "RefreshToken", "refresh": refresh });
+        let oauth2 = json!({ "tokenURL": idp.token_url(), "grant": "RefreshToken" });
         let provider = world.provider("idp", json!({ "oauth2": oauth2, "tls": { "caBundle": world.ca.pem() } })).await;
         Self { world, idp, provider, seed }
     }
@@ -61,6 +62,15 @@ impl Consent {
 
     async fn refreshed(&self, times: usize) {
         self.idp.wait_for(&format!("{times} tokens"), PATIENCE, |all| refreshed(all, times)).await;
+    }
+
+    /// Waits until the output holds the newest token: then all that the server gave is stored.
+    async fn newest_is_out(&self, output: &str) {
+        await_until("the newest token in the output", PATIENCE, async || {
+            let newest = self.idp.newest_token(CLIENT).map(|(text, _)| text);
+            if Some(self.world.data(output, "token").await) == newest { Ok(()) } else { Err("another token") }
+        })
+        .await;
     }
 
     /// Somebody consents once more, and replaces the refresh token in the credentials.
@@ -96,6 +106,7 @@ async fn a_consent_gives_a_token_that_is_refreshed_over_restarts_and_belongs_to_
     consent.world.ready("items").await;
     let consumer = consent.world.consumer("items", consent.idp.call_with(&consent.world.ca, present::bearer("token")));
     consent.refreshed(3).await;
+    consent.newest_is_out("items").await;
     consent.world.kill_operator();
     consent.world.start_operator().await;
     let before = consent.idp.refreshes().len();
@@ -184,7 +195,7 @@ async fn the_same_refresh_token_in_another_secret_is_not_presented_either() {
 #[tokio::test]
 async fn killed_between_the_answer_and_its_storage_it_asks_for_a_new_consent_and_takes_it_at_once() {
     let (world, proxy) = World::by_proxy().await;
-    let mut consent = Consent::given(world, LONG, json!({})).await;
+    let mut consent = Consent::given(world, LONG).await;
     let hold = proxy.hold(When::Before, stores_answer);
     consent.world.start_operator().await;
     consent.token("items").await;
@@ -211,7 +222,7 @@ async fn killed_between_the_answer_and_its_storage_it_asks_for_a_new_consent_and
 #[tokio::test]
 async fn killed_between_a_refresh_and_its_storage_it_presents_neither_again() {
     let (world, proxy) = World::by_proxy().await;
-    let mut consent = Consent::given(world, LIFETIME, json!({})).await;
+    let mut consent = Consent::given(world, LIFETIME).await;
     consent.world.start_operator().await;
     consent.token("items").await;
     consent.world.ready("items").await;
@@ -248,7 +259,7 @@ async fn an_apitoken_that_is_made_anew_during_a_refresh_gets_what_that_brings() 
 
 #[tokio::test]
 async fn an_answer_that_says_nothing_costs_the_consent_and_a_request_that_was_never_sent_does_not() {
-    let consent = Consent::given(World::new().await, LIFETIME, json!({})).await;
+    let consent = Consent::given(World::new().await, LIFETIME).await;
     consent.idp.stop();
     consent.token("items").await;
     consent.world.not_ready("items", "ProviderUnavailable").await;
@@ -315,14 +326,16 @@ async fn the_session_goes_with_the_credentials_and_new_ones_begin_another() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_the_server_keeps_valid_is_presented_by_whoever_needs_it() {
-    let mut consent = Consent::given(World::without_operator().await, LIFETIME, json!({ "reuse": "Reusable" })).await;
+async fn a_refresh_token_that_the_server_keeps_valid_is_presented_by_whoever_needs_it_once_the_provider_says_so() {
+    let consent = Consent::new(LIFETIME).await;
     consent.idp.script(|script| script.quirks.rotation = Rotation::Never);
     consent.idp.fail_next(On::Refresh, Fault::status(500));
-    consent.world.start_operator().await;
     consent.token("first").await;
-    consent.token("second").await;
+    consent.told("first").await;
+    let reusable = json!({ "spec": { "oauth2": { "refresh": { "reuse": "Reusable" } } } });
+    consent.world.edit_provider(&consent.provider, reusable).await;
     consent.world.ready("first").await;
+    consent.token("second").await;
     consent.world.ready("second").await;
     consent.refreshed(4).await;
     assert!(consent.presented(&consent.seed) >= 4);
