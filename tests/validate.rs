@@ -214,6 +214,29 @@ fn two_tokens_may_not_write_one_secret() {
 }
 
 #[test]
+fn two_tokens_may_not_name_credentials_that_are_good_for_one_login() {
+    let consented = |reuse: &str| {
+        format!(
+            "apiVersion: apitoken.dev/v1alpha1
+kind: ClusterTokenProvider
+metadata: {{ name: inventory }}
+spec:
+  parameters: [ {{ name: scope }} ]
+  oauth2: {{ tokenURL: 'https://idp.example.com/token', grant: RefreshToken, refresh: {{ reuse: {reuse} }} }}
+"
+        )
+    };
+    let both = format!("{TOKEN}---{}", TOKEN.replace("inventory-token", "other"));
+    let output = validate(&[], &format!("{}---{both}", consented("OneTime")));
+    let said = "error: spec.credentialsRef.name: refreshToken of these credentials is good for one ApiToken, and \
+                ApiToken inventory-token names them already";
+    assert!(text(&output).contains(said), "{}", text(&output));
+    assert_eq!(text(&output).matches("  error: ").count(), 1);
+    let output = validate(&[], &format!("{}---{both}", consented("Reusable")));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn what_is_not_among_the_files_is_a_note_and_with_strict_an_error() {
     let manifest = TOKEN.replace("name: inventory }", "name: Tenovos }").replace("Tenovos", "tenovos");
     let output = validate(&[], &manifest);

@@ -46,6 +46,7 @@ pub fn cross_check(all: &[Manifest]) -> Vec<Finding> {
                 check.parameters(&definition);
                 check.output(&definition);
                 check.credentials(&definition);
+                check.one_login(&definition);
             }
             findings.append(&mut check.findings);
         }
@@ -197,6 +198,27 @@ impl Check<'_> {
             for problem in invalid.0 {
                 self.error(&problem.path, problem.message);
             }
+        }
+    }
+
+    /// Of two that name credentials which are good for one login, the operator serves one.
+    fn one_login(&mut self, definition: &Definition) {
+        let Some(key) = definition.one_time_seed() else { return };
+        let credentials = |token: &ApiToken| token.spec.credentials_ref.as_ref().map(|it| it.name.clone());
+        let uses = |other: &&Manifest| match &other.object {
+            Object::Token(token) => {
+                let mut check = Check { all: self.all, at: other, token, findings: Vec::new() };
+                other.file() == self.at.file()
+                    && other.to_string() < self.at.to_string()
+                    && credentials(token) == credentials(self.token)
+                    && check.provider().is_some_and(|it| it.one_time_seed().is_some())
+            }
+            _ => false,
+        };
+        if let Some(other) = self.all.iter().filter(|other| self.beside(other)).find(uses) {
+            let message =
+                format!("{key} of these credentials is good for one ApiToken, and {other} names them already");
+            self.error("spec.credentialsRef.name", message);
         }
     }
 

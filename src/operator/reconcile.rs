@@ -22,8 +22,7 @@ use super::{
     project,
     queue::Ended,
     route::Route,
-    seed,
-    whereabouts,
+    seed, whereabouts,
 };
 use crate::{
     api::{ApiTokenStatus, http::Operation, reasons},
