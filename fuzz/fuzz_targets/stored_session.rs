@@ -83,6 +83,7 @@ fn observation(facts: Facts) -> Observation {
     let credentials = facts.credentials.clone();
     let seen_as = |of: fn(&_) -> &String| credentials.as_ref().map_or_else(|| "1".to_owned(), |seen| of(seen).clone());
     Observation {
+        last_errand: created_at,
         credentials: CredentialsView::There {
             uid: seen_as(|seen| &seen.uid),
             resource_version: seen_as(|seen| &seen.resource_version),
