@@ -112,6 +112,12 @@ spec: { tls: { caBundleRef: { kind: Secret, name: ca, key: a/b } } }
     spec.tls.caBundleRef.key: Invalid value: "string": must be a key of a Secret: only letters, digits, '-', '_' and '.'
 spec: { tls: { clientCertificateRef: { name: ca, namespace: other } } }
     .spec.tls.clientCertificateRef.namespace: field not declared in schema
+spec: { tls: { caBundleRef: { kind: ConfigMap, name: ca, key: ca.crt, namespace: other } } }
+    .spec.tls.caBundleRef.namespace: field not declared in schema
+spec: { tls: { clientCertificateRef: { name: Client } } }
+    spec.tls.clientCertificateRef.name: Invalid value: "string": must be the name of an object: lowercase letters, digits, '-' and '.', beginning and ending with a letter or digit
+spec: { tls: { clientCertificateRef: {} } }
+    spec.tls.clientCertificateRef.name: Required value
 spec: { tls: { insecureSkipVerify: true } }
     .spec.tls.insecureSkipVerify: field not declared in schema
 spec: { allowedNamespaces: { selector: {} } }

@@ -1,5 +1,7 @@
 //! Authorities that a provider refers to: in a ConfigMap or a Secret, wrong in each way, and rotated.
 
+use std::time::Duration;
+
 use apitoken_operator::api::{ApiToken, TokenProvider};
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
@@ -106,12 +108,37 @@ async fn a_rotated_authority_counts_without_a_restart_whether_a_configmap_or_a_s
     for name in ["of-configmap", "of-secret"] {
         world.until(name, "it is renewed again", |token| !failing(token)).await;
     }
+
+    // The old authority counts no more.
+    palette.rotate(&world.ca).expect("the certificate is put back");
+    for name in ["of-configmap", "of-secret"] {
+        world.until(name, "the old one is unknown", |token| message(token).contains("unknown authority")).await;
+    }
     palette.assert_no_protocol_errors();
     row(42).injected("the authority in a ConfigMap and in a Secret is rotated").holds("the new one counts at once");
 }
 
 fn failing(token: &ApiToken) -> bool {
     token.status.as_ref().is_some_and(|status| status.failures.is_some())
+}
+
+#[tokio::test]
+async fn a_restart_reads_what_providers_refer_to_and_asks_no_provider() {
+    let mut world = World::without_operator().await;
+    world.start_operator().await;
+    let palette = palette(&world).await;
+    palette.script(|script| script.lifetime = Duration::from_secs(900));
+    world.secret("corp-ca", Some("tls"), &[("ca.crt", &world.ca.pem())]).await;
+    world.tenants_provider("vendor", spec(&palette, "Secret", "corp-ca")).await;
+    world.tenants_token("clusters", "vendor").await;
+    let before = world.ready("clusters").await;
+    world.stop_operator().await;
+    world.start_operator().await;
+    world.tenants_provider_says("vendor", "True", "can be used").await;
+    let after = world.ready("clusters").await;
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version, "nothing was written");
+    world.looked_again("clusters").await;
+    assert_eq!((palette.logins().len(), palette.refreshes().len()), (1, 0));
 }
 
 #[tokio::test]

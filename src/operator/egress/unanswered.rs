@@ -88,7 +88,9 @@ pub enum TlsFailure {
     NotYetValid,
     #[error("the provider's certificate is for another host; check the provider's URL")]
     WrongHost,
-    #[error("the provider's certificate comes from an unknown authority; set spec.tls.caBundle to that authority")]
+    #[error(
+        "the provider's certificate comes from an unknown authority; set spec.tls.caBundle, or caBundleRef, to that authority"
+    )]
     UnknownAuthority,
     #[error("the provider's certificate was revoked; its owner must renew it")]
     Revoked,
