@@ -27,8 +27,18 @@ async fn customer(world: &World, palette: &Palette, provider: &str, number: u32)
     world.token(&name, provider, &login).await;
 }
 
+async fn issued(world: &World, apitokens: u32) {
+    await_until("all have their tokens", PATIENCE * 2, async || {
+        let issued = world.operator().metric("apitoken_tokens", &[("reason", "Issued")]).await;
+        let issued = issued.map_err(|error| error.to_string())?;
+        if issued == Some(f64::from(apitokens)) { Ok(()) } else { Err(format!("{issued:?} of {apitokens}")) }
+    })
+    .await;
+}
+
 #[tokio::test]
 #[ignore = "takes minutes"]
+#[expect(clippy::print_stdout, reason = "fewer than all are told, and not noted")]
 async fn soak_a_hundred_thousand_watched_objects_fit_into_350_mib() {
     let apitokens = std::env::var("SOAK_APITOKENS").map_or(APITOKENS, |text| text.parse().expect("a number"));
     let mut world = World::without_operator().await;
@@ -43,18 +53,10 @@ async fn soak_a_hundred_thousand_watched_objects_fit_into_350_mib() {
         let until = apitokens.min(batch + BATCH);
         let made = stream::iter(batch..until).map(|number| customer(&world, &palette, &provider, number));
         made.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        issued(&world, until).await;
         // The fake looks through its record at each request.
         palette.clear();
     }
-    await_until("all have their tokens", PATIENCE * 10, async || {
-        let known = world
-            .operator()
-            .metric("apitoken_tokens", &[("reason", "Issued")])
-            .await
-            .map_err(|error| error.to_string())?;
-        if known == Some(f64::from(apitokens)) { Ok(()) } else { Err(format!("{known:?} of {apitokens}")) }
-    })
-    .await;
     let while_issuing = world.operator().peak_rss_kib().expect("it runs") / 1024;
     world.stop_operator().await;
     palette.clear();
@@ -65,6 +67,11 @@ async fn soak_a_hundred_thousand_watched_objects_fit_into_350_mib() {
     let peak = world.operator().peak_rss_kib().expect("it runs") / 1024;
     assert!(peak < MOST_MIB && while_issuing < MOST_MIB, "{peak} MiB, {while_issuing} MiB while they were issued");
     assert_eq!(palette.logins().len(), 0, "a restart onto valid tokens asks nobody");
+    println!("{apitokens} ApiTokens: {peak} MiB, {while_issuing} MiB while they were issued, ready after {took:?}");
+    if apitokens < APITOKENS {
+        // Fewer show less than the row says.
+        return;
+    }
     row(80)
         .injected(format!(
             "a restart onto {apitokens} ApiTokens, each with credentials, session and output: {} watched objects",
