@@ -29,6 +29,7 @@ $ cargo test --test reliability -- --ignored               # holds this page aga
 $ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
 $ cargo test --test stories -- --ignored soak              # what takes too long for each run
 $ cargo test --test sim -- --ignored soak
+$ fuzz/run 20                                              # every parser of foreign bytes for 20 s; prints how often each was tried
 ```
 
 What the soaks have shown stands in the page as it was when they were last run: `UPDATE_RELIABILITY=1` takes over what they have left.
