@@ -46,7 +46,7 @@ impl Errands {
     pub fn settle(&self, uid: &str, until: Timestamp) {
         let mut inner = self.lock();
         inner.last.insert(uid.to_owned(), until);
-        if inner.last.len() % SWEPT_AT == 0 {
+        if inner.last.len().is_multiple_of(SWEPT_AT) {
             inner.last.retain(|_, last| until.duration_since(*last) < KEPT);
         }
     }

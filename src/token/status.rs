@@ -101,7 +101,9 @@ fn ready_reason(seen: &Observation, wait: &Wait) -> (String, String) {
                 let FailureRecord { reason, message, .. } = failure;
                 (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
             }
-            None => (reasons::ISSUED.to_owned(), refused(seen).map_or(good.clone(), |why| format!("{good}, {why}"))),
+            None => {
+                (reasons::ISSUED.to_owned(), refused(seen).map_or_else(|| good.clone(), |why| format!("{good}, {why}")))
+            }
         },
     }
 }

@@ -60,7 +60,7 @@ spec: { http: { revoke: { interval: 5m } } }
 
 #[tokio::test]
 async fn mistakes_in_what_a_server_of_oauth2_is_asked_about_a_token_are_refused() {
-    const SOUND: &str = r#"
+    const SOUND: &str = r"
 apiVersion: apitoken.dev/v1alpha1
 kind: ClusterTokenProvider
 metadata: { name: example }
@@ -69,7 +69,7 @@ spec:
     tokenURL: https://idp.example.com/oauth2/token
     probe: { introspectionURL: https://idp.example.com/oauth2/introspect }
     revoke: { revocationURL: https://idp.example.com/oauth2/revoke }
-"#;
+";
     const MISTAKES: &str = r#"
 spec: { oauth2: { probe: { introspectionURL: null } } }
     spec.oauth2.probe: Invalid value: "object": give exactly one of introspectionURL and resourceURL

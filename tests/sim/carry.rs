@@ -125,9 +125,7 @@ impl Road {
         }
         let answer = told.await.map_err(|_| (Cause::Closed, true))?;
         pause(back).await;
-        if harm == Some(Harm::Panic) {
-            panic!("{WANTED} {} after {}", answer.body, order.body);
-        }
+        assert!(harm != Some(Harm::Panic), "{WANTED} {} after {}", answer.body, order.body);
         if harm == Some(Harm::LostAfter) { Err((Cause::Closed, true)) } else { Ok(answer) }
     }
 

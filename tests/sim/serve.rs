@@ -75,9 +75,7 @@ impl Sim {
         }
         pause(back).await;
         self.running(process).await;
-        if harm == Some(Harm::Panic) {
-            panic!("{WANTED} {}, or {CANARY}", done.1);
-        }
+        assert!(harm != Some(Harm::Panic), "{WANTED} {}, or {CANARY}", done.1);
         answer(&done)
     }
 

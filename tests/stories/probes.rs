@@ -131,7 +131,10 @@ async fn a_probe_that_is_always_refused_renews_once_and_then_after_growing_pause
     scene.idp.wait_for("a renewal", PATIENCE, |all| of(all, Operation::Refresh) == 1).await;
     scene.clock.shift("+4m");
     let message = scene.message(|message| message.contains("but the provider refuses it")).await;
-    assert!(message.starts_with("Secret \"items\" holds a valid token") && message.contains("in a row: 2"), "{message}");
+    assert!(
+        message.starts_with("Secret \"items\" holds a valid token") && message.contains("in a row: 2"),
+        "{message}"
+    );
     for (shift, probes) in [("+6m", 3), ("+8m", 4), ("+10m", 5)] {
         scene.clock.shift(shift);
         scene.probed(probes).await;

@@ -106,9 +106,9 @@ mod tests {
         ProviderEntry::read(&metadata, &spec, None, None, at(generation))
     }
 
-    fn material(name: &str) -> Result<Arc<TlsMaterial>, Arc<str>> {
+    fn material(name: &str) -> Arc<TlsMaterial> {
         let bundle = CaBundle::parse(&TestCa::named(name).unwrap().pem(), "test").unwrap();
-        Ok(Arc::new(TlsMaterial { ca_bundle: Some(bundle), ..TlsMaterial::default() }))
+        Arc::new(TlsMaterial { ca_bundle: Some(bundle), ..TlsMaterial::default() })
     }
 
     #[test]
@@ -117,12 +117,12 @@ mod tests {
         index.apply_provider(key(), entry(1));
         let references = index.provider(&key()).unwrap().references.clone();
         let settle = |tls, second| index.settle_tls(&key(), &references, tls, at(second));
-        let first = material("first");
+        let first = Ok(material("first"));
         assert!(settle(first.clone(), 10).concerned.is_empty(), "all took it for good");
         assert!(settle(first, 20).concerned.is_empty(), "nothing has changed");
         assert_eq!(index.provider(&key()).unwrap().generation_seen_at, at(1));
 
-        let rotated = settle(material("second"), 30);
+        let rotated = settle(Ok(material("second")), 30);
         assert_eq!(rotated.concerned, [Subject::Provider(key())]);
         assert!(rotated.replaced.is_some(), "connections of the old one have to go");
         assert_eq!(index.provider(&key()).unwrap().generation_seen_at, at(30), "as after an edit");
@@ -130,7 +130,7 @@ mod tests {
         let gone = settle(Err("gone".into()), 40);
         assert!(gone.replaced.is_some() && !gone.concerned.is_empty());
         assert!(settle(Err("gone".into()), 50).concerned.is_empty(), "told once");
-        assert!(settle(material("third"), 60).replaced.is_none());
+        assert!(settle(Ok(material("third")), 60).replaced.is_none());
     }
 
     #[test]
@@ -139,10 +139,10 @@ mod tests {
         index.apply_provider(key(), entry(1));
         let of_the_first = index.provider(&key()).unwrap().references.clone();
         index.apply_provider(key(), entry(1));
-        let _ = index.settle_tls(&key(), &of_the_first, material("first"), at(10));
+        let _ = index.settle_tls(&key(), &of_the_first, Ok(material("first")), at(10));
         assert!(!index.provider(&key()).unwrap().tls.clone().unwrap().unread, "the same generation has the same ones");
         index.apply_provider(key(), entry(2));
-        let _ = index.settle_tls(&key(), &of_the_first, material("first"), at(20));
+        let _ = index.settle_tls(&key(), &of_the_first, Ok(material("first")), at(20));
         assert!(index.provider(&key()).unwrap().tls.clone().unwrap().unread);
     }
 

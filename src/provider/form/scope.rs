@@ -76,11 +76,9 @@ impl Scope<'_> {
             (Name::Credential(_) | Name::Parameter(_) | Name::ApiTokenUid, stage) if stage != Stage::Output => {
                 self.declared(name)
             }
-            (Name::SessionAccessToken | Name::SessionOutput(_), Stage::Probe | Stage::Revoke) => self.of_session(name),
-            (Name::SessionAccessToken | Name::SessionRefreshToken | Name::SessionOutput(_), Stage::Refresh) => {
-                self.of_session(name)
-            }
-            (Name::AccessToken | Name::ExpiresAt | Name::Output(_), Stage::Output) => self.of_session(name),
+            (Name::SessionAccessToken | Name::SessionOutput(_), Stage::Probe | Stage::Revoke)
+            | (Name::SessionAccessToken | Name::SessionRefreshToken | Name::SessionOutput(_), Stage::Refresh)
+            | (Name::AccessToken | Name::ExpiresAt | Name::Output(_), Stage::Output) => self.of_session(name),
             _ => Err(self.misplaced(name)),
         }
     }
