@@ -33,10 +33,7 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
             operator.events.tell(told);
         }
     }
-    for Ran { errand, outcome } in &done.ran {
-        let (namespace, name, outcome) = (key.namespace.as_str(), key.name.as_str(), outcome.as_str());
-        tracing::info!(namespace, name, request = ?errand, outcome, "asked about the token");
-    }
+    told_of_errands(key, done);
     let did_something = !done.asked.is_empty() || done.projected || done.adopted || done.status.is_some();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
@@ -70,6 +67,19 @@ pub fn told(operator: &Operator, key: &Key, done: &Done, result: &Result<(), Pas
     }
 }
 
+/// A probe that is good is no news.
+fn told_of_errands(key: &Key, done: &Done) {
+    for &Ran { errand, outcome } in &done.ran {
+        let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
+        if outcome == ErrandOutcome::Good {
+            tracing::debug!(namespace, name, request = ?errand, "the token is good");
+        } else {
+            let outcome = outcome.as_str();
+            tracing::info!(namespace, name, request = ?errand, outcome, "asked about the token");
+        }
+    }
+}
+
 /// A panic ends one pass and nothing else. Its text is not repeated: it could hold anything.
 pub fn panicked(operator: &Operator, subject: &Subject, took: Duration) {
     operator.metrics.reconciled("panicked", took);
@@ -86,6 +96,7 @@ fn outcome(done: &Done, result: &Result<(), PassError>) -> &'static str {
         Ok(()) => match done.asked.last() {
             Some(asked) if asked.failure.is_some() => "provider_failed",
             Some(asked) => operation_name(asked.operation),
+            None if !done.ran.is_empty() => "asked",
             None if done.projected => "projected",
             None if done.status.is_some() => "reported",
             None => "idle",
@@ -138,13 +149,17 @@ fn transitions(operator: &Operator, key: &Key, old: &ApiTokenStatus, new: &ApiTo
         let note = if followed { "; logged in again" } else { "" };
         all.push(told(Severity::Normal, "SessionOver", format!("the provider refused to refresh the session{note}")));
     }
-    let refused = done.ran.iter().any(|ran| ran.errand == Errand::Probe && ran.outcome == ErrandOutcome::Refused);
-    let is_known = ready(old).is_some_and(|old| old.message.contains(IS_REFUSED));
-    if refused && !is_known {
+    if found_refused(old, done) {
         let note = "the provider refuses the token before its expiry; the probe has found out".to_owned();
         all.push(told(Severity::Warning, "TokenRefused", note));
     }
     all
+}
+
+/// A probe was refused, and that is news.
+fn found_refused(old: &ApiTokenStatus, done: &Done) -> bool {
+    let refused = Ran { errand: Errand::Probe, outcome: ErrandOutcome::Refused };
+    done.ran.contains(&refused) && !ready(old).is_some_and(|old| old.message.contains(IS_REFUSED))
 }
 
 fn is_block(message: &str) -> bool {

@@ -52,9 +52,17 @@ impl Probed {
         self.idp.wait_for(&format!("probe {times}"), PATIENCE * 2, |all| of(all, Operation::Protected) >= times).await;
     }
 
-    fn counts(&self) -> (usize, usize, usize) {
+    /// Another probe than those before: it comes soon after the clock was put on, or a minute later.
+    async fn probed_at(&self, shift: &str) {
+        let before = of(&self.idp.history(), Operation::Protected);
+        self.clock.shift(shift);
+        self.probed(before + 1).await;
+    }
+
+    /// Logins and refreshes. How many probes there were is a matter of how busy the machine is.
+    fn renewals(&self) -> (usize, usize) {
         let all = self.idp.history();
-        (of(&all, Operation::Login), of(&all, Operation::Refresh), of(&all, Operation::Protected))
+        (of(&all, Operation::Login), of(&all, Operation::Refresh))
     }
 
     async fn metric(&self, outcome: &str) -> f64 {
@@ -63,8 +71,12 @@ impl Probed {
     }
 
     async fn message(&self, holds: impl Fn(&str) -> bool) -> String {
-        let token = self.world.until("items", "the message", |token| ready(token).is_some_and(|it| holds(&it.message)));
-        ready(&token.await).expect("Ready").message.clone()
+        await_until("the message", PATIENCE * 2, async || {
+            let token = self.world.get("items").await;
+            let message = ready(&token).expect("Ready").message.clone();
+            if holds(&message) { Ok(message) } else { Err(message) }
+        })
+        .await
     }
 
     fn tells_nothing(&self) {
@@ -84,9 +96,8 @@ fn of(all: &[Exchange], operation: Operation) -> usize {
 async fn a_token_that_somebody_killed_is_found_by_the_probe_and_healed_by_one_renewal() {
     let scene = Probed::new("1m").await;
     let outputs = scene.world.watch("items").await;
-    scene.clock.shift("+2m");
-    scene.probed(1).await;
-    assert_eq!(scene.counts(), (1, 0, 1), "a good probe costs nothing");
+    scene.probed_at("+2m").await;
+    assert_eq!(scene.renewals(), (1, 0), "a good probe costs nothing");
     let before = scene.world.data("items", "token").await;
 
     scene.idp.revoke_everything();
@@ -97,7 +108,7 @@ async fn a_token_that_somebody_killed_is_found_by_the_probe_and_healed_by_one_re
     let took = killed.elapsed();
     let after = scene.world.data("items", "token").await;
     assert!(scene.idp.token(&after).expect("known").dead.is_none(), "a dead token was put in its place");
-    assert_eq!(scene.counts(), (2, 1, 2), "one refused refresh and one login");
+    assert_eq!(scene.renewals(), (2, 1), "one refused refresh and one login");
     scene.world.ready("items").await;
     await_until("an Event", PATIENCE, async || {
         let events = scene.world.events("items").await;
@@ -106,11 +117,10 @@ async fn a_token_that_somebody_killed_is_found_by_the_probe_and_healed_by_one_re
     .await;
 
     // The next one is good, and that is the end of it.
-    scene.clock.shift("+7m");
-    scene.probed(3).await;
+    scene.probed_at("+7m").await;
     scene.world.looked_again("items").await;
-    assert_eq!(scene.counts(), (2, 1, 3));
-    assert_eq!(scene.metric("Good").await.to_bits(), 2f64.to_bits());
+    assert_eq!(scene.renewals(), (2, 1));
+    assert!(scene.metric("Good").await >= 2.0);
     assert_eq!(scene.metric("Refused").await.to_bits(), 1f64.to_bits());
     scene.tells_nothing();
     let versions = outputs.versions().expect("a recording without gaps");
@@ -135,29 +145,26 @@ async fn a_probe_that_is_always_refused_renews_once_and_then_after_growing_pause
         message.starts_with("Secret \"items\" holds a valid token") && message.contains("in a row: 2"),
         "{message}"
     );
-    for (shift, probes) in [("+6m", 3), ("+8m", 4), ("+10m", 5)] {
-        scene.clock.shift(shift);
-        scene.probed(probes).await;
+    for shift in ["+6m", "+8m"] {
+        scene.probed_at(shift).await;
     }
     scene.world.looked_again("items").await;
-    assert_eq!(scene.counts(), (1, 1, 5), "a refused probe led to more than one renewal");
+    assert_eq!(scene.renewals(), (1, 1), "a refused probe led to more than one renewal");
     // Ten minutes after the second refusal.
     scene.clock.shift("+15m");
     scene.idp.wait_for("another renewal", PATIENCE, |all| of(all, Operation::Refresh) == 2).await;
     scene.clock.shift("+18m");
     scene.message(|message| message.contains("in a row: 3")).await;
-    for shift in ["+28m", "+33m"] {
-        let probes = scene.counts().2;
-        scene.clock.shift(shift);
-        scene.probed(probes + 1).await;
+    for shift in ["+24m", "+27m"] {
+        scene.probed_at(shift).await;
     }
-    assert_eq!((scene.counts().0, scene.counts().1), (1, 2), "the third pause is twice as long");
+    assert_eq!(scene.renewals(), (1, 2), "the third pause is twice as long");
 
     // Somebody corrects the account's rights.
     scene.idp.heal();
-    scene.clock.shift("+36m");
+    scene.clock.shift("+29m");
     scene.message(|message| !message.contains("refuses")).await;
-    assert_eq!((scene.counts().0, scene.counts().1), (1, 2));
+    assert_eq!(scene.renewals(), (1, 2), "a good probe needs no renewal");
     scene.world.ready("items").await;
     scene.tells_nothing();
 }
@@ -167,16 +174,15 @@ async fn a_probe_that_a_vendor_in_trouble_answers_changes_nothing() {
     let scene = Probed::new("1m").await;
     let before = scene.world.all_data("items").await;
     let troubles = [Fault::status(503), Fault::status(403), Fault::status(302), Fault::CloseBeforeAnswer];
-    for (fault, shift, probes) in
-        troubles.into_iter().zip(["+2m", "+4m", "+6m", "+8m"]).zip(1..).map(|((a, b), c)| (a, b, c))
-    {
-        scene.idp.fail_next(On::Protected, fault);
-        scene.clock.shift(shift);
-        scene.probed(probes).await;
+    for (fault, shift) in troubles.into_iter().zip(["+2m", "+4m", "+6m", "+8m"]) {
+        scene.idp.heal();
+        scene.idp.fail_always(On::Protected, fault);
+        scene.probed_at(shift).await;
     }
     scene.world.looked_again("items").await;
-    assert_eq!(scene.counts(), (1, 0, 4));
-    assert_eq!(scene.metric("Unproven").await.to_bits(), 4f64.to_bits());
+    assert_eq!(scene.renewals(), (1, 0));
+    assert!(scene.metric("Unproven").await >= 4.0);
+    assert_eq!(scene.metric("Refused").await.to_bits(), 0f64.to_bits());
     assert_eq!(scene.world.all_data("items").await, before);
     let token = scene.world.ready("items").await;
     assert!(token.status.and_then(|status| status.failures).is_none(), "a probe is no renewal that failed");
@@ -200,6 +206,6 @@ async fn a_rejected_credential_is_not_tried_again_because_a_probe_was_refused() 
         scene.world.token(witness, &provider, "login").await;
         scene.world.not_ready(witness, "CredentialsRejected").await;
     }
-    assert_eq!(scene.counts(), (2, 1, 1), "the refused probe led to more than one attempt");
+    assert_eq!(scene.renewals(), (2, 1), "the refused probe led to more than one attempt");
     scene.tells_nothing();
 }
