@@ -96,15 +96,15 @@ fn ready_reason(seen: &Observation, wait: &Wait) -> (String, String) {
         Why::Held { reason, message, .. } => {
             (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
         }
-        Why::Fresh => match last_failure(seen) {
-            Some(failure) => {
-                let FailureRecord { reason, message, .. } = failure;
-                (reasons::ISSUED.to_owned(), format!("{good}, but the last attempt failed: {reason}: {message}"))
-            }
-            None => {
-                (reasons::ISSUED.to_owned(), refused(seen).map_or_else(|| good.clone(), |why| format!("{good}, {why}")))
-            }
-        },
+        Why::Fresh => {
+            let what = match last_failure(seen) {
+                Some(FailureRecord { reason, message, .. }) => {
+                    Some(format!("but the last attempt failed: {reason}: {message}"))
+                }
+                None => refused(seen),
+            };
+            (reasons::ISSUED.to_owned(), what.map_or_else(|| good.clone(), |what| format!("{good}, {what}")))
+        }
     }
 }
 
