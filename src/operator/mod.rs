@@ -74,6 +74,8 @@ pub mod failure_record;
 pub mod whereabouts;
 /// What credentials that are good for one login change.
 pub mod seed;
+/// When a request may be made.
+pub mod turn;
 /// One request to a provider.
 pub mod exchange;
 /// What is reported while a pass waits.

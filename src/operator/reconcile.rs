@@ -4,31 +4,26 @@
 
 mod errand;
 
-use std::time::Duration;
-
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use k8s_openapi::jiff::Timestamp;
 
 use super::{
     Operator, act,
     cluster::Urgency,
     entry::Key,
     exchange::{self, Asked},
-    expiry,
-    gate::{Ask, Permit},
-    observe,
+    expiry, observe,
     pass::Pass,
     pass_error::PassError,
     project,
     queue::Ended,
-    route::Route,
-    seed, whereabouts,
+    seed,
+    turn::{Turn, wants_credentials},
 };
 use crate::{
-    api::{ApiTokenStatus, http::Operation, reasons},
+    api::{ApiTokenStatus, reasons},
     token::{
-        decide::{Call, Decision, Next, OutputStep, Wait, Why, decide},
-        observation::{Block, CredentialsView},
+        decide::{Decision, Next, OutputStep, Wait, Why, decide},
+        observation::Block,
         output::secret_name,
         status,
     },
@@ -37,12 +32,6 @@ use crate::{
 /// A refused refresh is followed by one login; each needs a read at most. More steps mean that the world moves faster
 /// than the pass: it starts again.
 const MOST_STEPS: usize = 12;
-/// What was read longer ago than this counts before a request only if the watches have shown no change since.
-const STILL_FRESH: Duration = Duration::from_millis(250);
-/// What was read longer ago than this is read again before the provider is asked: a watch can die silently.
-const STALE: Duration = Duration::from_secs(10);
-/// The deadline of a first issue, for the order in which the gate admits.
-const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 pub use errand::Ran;
 
@@ -128,29 +117,29 @@ fn refused(error: &PassError) -> Wait {
 ///
 /// Each step's future lives only while it is taken: thousands of passes may wait at the gate.
 async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result<Option<Wait>, PassError> {
-    let mut permit: Option<Admitted> = None;
+    let mut turn: Option<Turn> = None;
     for _ in 0..MOST_STEPS {
         let Decision { output, next } = decide(&pass.seen, operator.now());
         match (next, pass.route.clone()) {
             (Next::Wait(wait), _) => {
-                drop(permit.take());
+                drop(turn.take());
                 return Box::pin(finish(operator, pass, output, wait, done)).await;
             }
-            (Next::Call(call), Some(route)) => match &permit {
+            (Next::Call(call), Some(route)) => match &turn {
                 // Admitted: what was read is either fresh or read again, and still says so.
-                Some(admitted) if admitted.may_send(operator, pass, call) => {
+                Some(come) if come.may_send(operator, pass, call) => {
                     let asked = Box::pin(exchange::exchange(operator, pass, &route, call)).await?;
                     done.asked.push(asked.ok_or(PassError::Stopping)?);
                     observe::remember_rejection(operator, pass);
-                    permit = None;
+                    turn = None;
                 }
-                Some(admitted) if !admitted.fresh(operator, pass) => {
+                Some(come) if !come.is_fresh(operator, pass) => {
                     if !look_again(operator, pass, wants_credentials(&route, call)).await? {
                         return Ok(None);
                     }
                 }
                 Some(_) => Box::pin(observe::fetch_credentials(operator, pass, operator.now())).await?,
-                None => permit = Some(admit(operator, pass, &route, call).await?),
+                None => turn = Some(Turn::wait_for(operator, pass, &route, call).await?),
             },
             (Next::Adopt(rejection), Some(route)) => {
                 if pass.stored.is_none() {
@@ -163,7 +152,7 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 done.adopted = true;
             }
             (Next::Errand(wanted), Some(route)) => {
-                permit = None;
+                turn = None;
                 match Box::pin(errand::run(operator, pass, &route, wanted)).await? {
                     Some(ran) => done.ran.push(ran),
                     None => return Ok(None),
@@ -251,87 +240,6 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
         Box::pin(act::store_session(operator, pass, urgency, session)).await?;
     }
     Ok(true)
-}
-
-/// A place at the provider, and since when the pass has it.
-struct Admitted {
-    _permit: Permit,
-    at: Instant,
-    waited: Duration,
-}
-
-async fn admit(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Admitted, PassError> {
-    let asked = Instant::now();
-    let permit = loop {
-        let accepted = operator.rejections.next_acceptance();
-        let ask = ask(operator, pass, route, call);
-        let tries_new_credentials = ask.locks.len() > 1;
-        tokio::select! {
-            biased;
-            () = operator.stopping.cancelled() => return Err(PassError::Stopping),
-            permit = operator.gate.admit(ask) => break permit,
-            // Perhaps these very ones were accepted, and the lock on them is not needed any more.
-            () = accepted, if tries_new_credentials => {}
-        }
-    };
-    // What was read is looked at after this, which can take as long as a request.
-    whereabouts::locate(operator, route).await.ok_or(PassError::Stopping)?.ok();
-    let admitted = Admitted { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
-    // Who held the lock before may have found out that these credentials are refused.
-    observe::remember_rejection(operator, pass);
-    Ok(admitted)
-}
-
-impl Admitted {
-    /// What the pass has read can still be relied on.
-    fn fresh(&self, operator: &Operator, pass: &Pass) -> bool {
-        let Some(read) = pass.read_at else { return false };
-        read >= self.at || self.waited < STILL_FRESH || read.elapsed() < STALE && observe::is_current(operator, pass)
-    }
-
-    fn may_send(&self, operator: &Operator, pass: &Pass, call: Call) -> bool {
-        let has_credentials = pass.credentials.is_some()
-            || matches!(pass.seen.credentials, CredentialsView::NotNeeded)
-            || !pass.route.as_ref().is_some_and(|route| wants_credentials(route, call));
-        self.fresh(operator, pass) && has_credentials
-    }
-}
-
-fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Ask {
-    let seen = &pass.seen;
-    let issued = seen.facts().and_then(|facts| facts.issued.as_ref());
-    let deadline = issued.map_or_else(|| seen.token.created_at + FIRST_ISSUE_WITHIN, |issued| issued.expires_at);
-    let definition = &route.view.definition;
-    let secret = match &seen.credentials {
-        CredentialsView::There { uid, .. } => uid.clone(),
-        _ => seen.token.uid.clone(),
-    };
-    let mut locks = vec![secret];
-    // Another Secret can hold the same refresh token.
-    locks.extend(seed::about_to_be_spent(pass, call.operation));
-    if let (Operation::Login, Some(content)) = (call.operation, seen.credentials_content()) {
-        let origin = definition.origin().to_string();
-        // Until somebody has been let in with them, the same values are tried by one at a time, whoever holds them.
-        if !operator.rejections.is_accepted(&origin, &content.fingerprint) {
-            locks.push(format!("{origin} {}", content.fingerprint));
-        }
-    }
-    Ask {
-        provider: route.key.to_string(),
-        origin: definition.origin().clone(),
-        limits: definition.limits.clone(),
-        namespace: seen.token.namespace.clone(),
-        deadline,
-        locks,
-    }
-}
-
-fn wants_credentials(route: &Route, call: Call) -> bool {
-    let definition = &route.view.definition;
-    match call.operation {
-        Operation::Login => !definition.login_credentials().is_empty(),
-        Operation::Refresh => !definition.refresh_uses().credentials.is_empty(),
-    }
 }
 
 impl Done {

@@ -6,20 +6,12 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use tokio::time::timeout;
 
 use super::look_again;
 use crate::{
     operator::{
-        Operator, act,
-        cluster::ApiError,
-        gate::{Ask, Permit},
-        metrics::ErrandOutcome,
-        pass::Pass,
-        pass_error::PassError,
-        random,
-        route::Route,
-        whereabouts,
+        Operator, act, cluster::ApiError, metrics::ErrandOutcome, pass::Pass, pass_error::PassError, random,
+        route::Route, turn, whereabouts,
     },
     provider::{
         definition::{BaseUrl, Definition, RequestForm},
@@ -29,14 +21,11 @@ use crate::{
     },
     token::{
         decide::{Errand, Next, decide},
-        observation::CredentialsView,
         schedule,
         session::Session,
     },
 };
 
-/// What has no turn by then is left out: the renewal of this very token must not wait for it.
-const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// Longest time of a request; less where the provider's own timeout is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A provider that wants to be left alone is left alone for so long at most.
@@ -61,7 +50,7 @@ pub async fn run(
 ) -> Result<Option<Ran>, PassError> {
     let Some((base, form)) = request_of(&route.view.definition, errand) else { return Ok(None) };
     let now = operator.now();
-    let Some(_turn) = turn(operator, pass, route, base).await? else {
+    let Some(_turn) = turn::for_errand(operator, pass, route, base).await? else {
         settle(operator, pass, now);
         return Ok(Some(told(operator, route, errand, ErrandOutcome::LeftOut)));
     };
@@ -105,27 +94,6 @@ fn told(operator: &Operator, route: &Route, errand: Errand, outcome: ErrandOutco
 fn settle(operator: &Operator, pass: &mut Pass, until: Timestamp) {
     operator.errands.settle(&pass.token.uid, until);
     pass.seen.last_errand = until;
-}
-
-/// A place at the provider. Everybody who waits for a token goes first.
-async fn turn(operator: &Operator, pass: &Pass, route: &Route, base: &BaseUrl) -> Result<Option<Permit>, PassError> {
-    let secret = match &pass.seen.credentials {
-        CredentialsView::There { uid, .. } => uid.clone(),
-        _ => pass.token.uid.clone(),
-    };
-    let ask = Ask {
-        provider: route.key.to_string(),
-        origin: base.origin().clone(),
-        limits: route.view.definition.limits.clone(),
-        namespace: pass.key.namespace.clone(),
-        deadline: Timestamp::MAX,
-        locks: vec![secret],
-    };
-    tokio::select! {
-        biased;
-        () = operator.stopping.cancelled() => Err(PassError::Stopping),
-        turn = timeout(TURN_WITHIN, operator.gate.admit(ask)) => Ok(turn.ok()),
-    }
 }
 
 /// `None`: it could not be sent, or there was no answer. Either proves nothing.
