@@ -1,5 +1,7 @@
 //! What the tests of this room start from: one ApiToken, and what is seen of it, told sentence by sentence.
 
+mod definitions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -15,12 +17,14 @@ use super::{
 use crate::{
     api::{
         ApiTokenSpec,
-        http::{FailureClass, Operation, Reuse},
+        http::{FailureClass, Operation},
         reasons,
         token::ProviderRef,
     },
-    provider::{definition::Definition, presets, template::Template, validate},
+    provider::{definition::Definition, template::Template},
 };
+
+pub use self::definitions::*;
 
 pub const UID: &str = "6d0e8f0a-1c5b-4a53-9a4b-0f6f3c1f7f10";
 pub const MINUTE: i64 = 60;
@@ -35,70 +39,6 @@ pub fn now() -> Timestamp {
 /// So many seconds from now; a negative number has passed.
 pub fn at(seconds: i64) -> Timestamp {
     now() + SignedDuration::from_secs(seconds)
-}
-
-/// Refreshes with a refresh token that may be presented twice, for 30 days; the refresh sends an API key too.
-pub fn tenovos() -> Definition {
-    (*presets::definition("Tenovos").unwrap()).clone()
-}
-
-/// Refreshes with the access token itself, so only while that lives; no limit, no credentials in the refresh.
-pub fn palette() -> Definition {
-    (*presets::definition("Palette").unwrap()).clone()
-}
-
-/// Never refreshes.
-pub fn virtana() -> Definition {
-    (*presets::definition("Virtana").unwrap()).clone()
-}
-
-/// Refreshes with a refresh token that may be presented once.
-pub fn one_time() -> Definition {
-    let mut definition = tenovos();
-    definition.refresh.as_mut().unwrap().reuse = Reuse::OneTime;
-    definition
-}
-
-/// Logs in with a refresh token that somebody obtained by consent, and that is good for one use.
-pub fn seeded() -> Definition {
-    let yaml = "
-        oauth2: { tokenURL: \"https://idp.example.com/token\", grant: RefreshToken }
-    ";
-    validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
-}
-
-/// Is asked every five minutes whether the token is good, and to revoke the one before. Refreshes once for each token.
-pub fn probed() -> Definition {
-    let yaml = "
-        url: https://probed.example.com
-        parameters: []
-        http:
-          credentials: { required: [password] }
-          login:
-            method: POST
-            path: /login
-            body: { json: { password: '${credentials.password}' } }
-            response:
-              accessToken: { json: /token }
-              refreshToken: { json: /refresh }
-              outputs: { id: { json: /id } }
-              expiry: [ { after: 1h } ]
-          refresh: { method: POST, path: /refresh, body: { json: { token: '${session.refreshToken}' } } }
-          probe: { method: GET, path: /me, headers: { X-Token: '${session.accessToken}' } }
-          revoke: { method: DELETE, path: '/sessions/${session.outputs.id}', headers: { X-Token: '${session.accessToken}' } }
-    ";
-    validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
-}
-
-/// Wants no credentials.
-pub fn open() -> Definition {
-    let yaml = "
-        url: https://open.example.com
-        parameters: []
-        http:
-          login: { method: POST, path: /token, response: { accessToken: { json: /token }, expiry: [ { after: 1h } ] } }
-    ";
-    validate::compile(&serde_saphyr::from_str(yaml).unwrap()).unwrap()
 }
 
 /// What is seen of one ApiToken.
