@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Scope, Stage, reply::source, request};
+use super::{
+    Scope, Stage, request,
+    rules::{Written, matching},
+};
 use crate::{
     api::{
         duration::HumanDuration,
         errand::{self as api, RefusedReply as Form},
     },
     provider::{
-        definition::{BaseUrl, Condition, Probe, RefusedReply, RequestForm, Revoke},
+        definition::{BaseUrl, Probe, RefusedReply, RequestForm, Revoke},
         problem::Problems,
         template::Name,
     },
@@ -75,28 +78,13 @@ fn refused(problems: &mut Problems, at: &str, forms: &[Form]) -> Vec<RefusedRepl
 }
 
 fn rule(problems: &mut Problems, at: &str, form: &Form) -> Option<RefusedReply> {
-    let places = [form.json.is_some(), form.header.is_some(), form.text.is_some()];
-    let condition = match places.into_iter().filter(|given| *given).count() {
-        0 => None,
-        1 => {
-            let source =
-                source(problems, at, [form.json.as_deref(), form.header.as_deref(), None], form.text.is_some())?;
-            Some(Condition { source, equals: form.equals.clone() })
-        }
-        _ => {
-            problems.add(at, "has at most one of json, header, text");
-            return None;
-        }
+    let written = Written {
+        status: &form.status,
+        json: form.json.as_deref(),
+        header: form.header.as_deref(),
+        text: form.text.is_some(),
+        equals: &form.equals,
     };
-    if condition.is_none() && !form.equals.is_empty() {
-        problems.add(format!("{at}.equals"), "compares nothing: add json, header or text");
-    }
-    if condition.is_none() && form.status.is_empty() {
-        problems.add(at, "would match every reply: add status, json, header or text");
-    }
-    let status: Vec<u16> = form.status.iter().filter_map(|code| u16::try_from(*code).ok()).collect();
-    if status.len() != form.status.len() || !status.iter().all(|code| (200..600).contains(code)) {
-        problems.add(format!("{at}.status"), "holds HTTP statuses, 200 to 599");
-    }
+    let (status, condition) = matching(problems, at, &written)?;
     Some(RefusedReply { status, condition })
 }
