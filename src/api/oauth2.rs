@@ -126,7 +126,8 @@ pub enum GrantType {
     .field_path(".audience").reason(Reason::FieldValueForbidden))]
 pub struct ClientAuth {
     /// Basic (default): HTTP basic authentication. Body: client_id and client_secret as form fields. PrivateKeyJWT: an
-    /// assertion signed by privateKey (RFC 7523). TLS: a client certificate (RFC 8705). None: a public client.
+    /// assertion signed by privateKey (RFC 7523). TLS: a client certificate (RFC 8705), tls.crt and tls.key of the
+    /// credentials, else that of tls.clientCertificateRef. None: a public client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<ClientAuthMethod>,
     /// FormURLEncoded (default): as RFC 6749 wants it. Raw: for servers that do not decode. Only with Basic.

@@ -80,11 +80,6 @@ pub use super::tls::{CaBundleKind, CaBundleRef, Tls};
     self.oauth2.issuer.startsWith('http:'))) || (has(self.tls) && has(self.tls.insecureHTTP) && self.tls.insecureHTTP)")
     .message("plain http shows credentials to everybody on the way: use https, or say tls.insecureHTTP: true")
     .field_path(".oauth2").reason(Reason::FieldValueForbidden))]
-#[x_kube(validation = Rule::new("!has(self.oauth2) || !has(self.oauth2.clientAuth) || \
-    !has(self.oauth2.clientAuth.method) || self.oauth2.clientAuth.method != 'TLS' || (has(self.tls) && \
-    has(self.tls.clientCertificateRef))")
-    .message("the method TLS needs tls.clientCertificateRef: a Secret with tls.crt and tls.key")
-    .field_path(".oauth2.clientAuth").reason(Reason::FieldValueInvalid))]
 pub struct TokenProviderSpec {
     /// Name of a preset that the operator ships, such as Palette (`apitoken-operator preset` lists them,
     /// `apitoken-operator preset NAME` prints one as http, ready to edit). Fields given beside it replace its own; url

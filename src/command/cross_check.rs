@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use k8s_openapi::jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::{
@@ -16,6 +17,10 @@ use crate::{
     api::{
         ApiToken, ProviderKind,
         names::{ROLE_CREDENTIALS, ROLE_LABEL, ROLE_OUTPUT, SESSION_SECRET_PREFIX},
+    },
+    operator::{
+        client_certificate::{ClientCertificateError, presenting},
+        tls::TlsMaterial,
     },
     provider::{
         definition::{Definition, ParameterError},
@@ -262,6 +267,7 @@ fn secret_findings(at: &Manifest, secret: &SecretManifest, definition: &Definiti
             findings.push(at.finding("stringData", message, Severity::Error));
         }
         Ok(credentials) => {
+            findings.extend(certificate_finding(at, definition, &credentials));
             for key in credentials.trailing_whitespace_keys() {
                 let message = "ends in white space, such as the newline that echo adds, and is sent as it is";
                 findings.push(at.finding(&format!("stringData.{key}"), message, Severity::Note));
@@ -269,6 +275,15 @@ fn secret_findings(at: &Manifest, secret: &SecretManifest, definition: &Definiti
         }
     }
     findings
+}
+
+/// What is wrong with a client's own certificate. One that is the provider's, or nowhere, is not told of here: where the
+/// provider's is looked for, its own check tells.
+fn certificate_finding(at: &Manifest, definition: &Definition, credentials: &Credentials) -> Option<Finding> {
+    let none = TlsMaterial::default();
+    let error = presenting(definition, &none, credentials, &at.to_string(), Timestamp::now()).err()?;
+    let here = !matches!(error, ClientCertificateError::Absent { .. });
+    here.then(|| at.finding("stringData", error.to_string(), Severity::Error))
 }
 
 /// What lacks, and which key that nobody asked for may have been meant.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, zeroize::Zeroizing};
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     api::{ApiToken, ApiTokenSpec, ProviderKind, http::Operation, names::ROLE_TLS},
-    operator::{address::Tenancy, tls::TlsMaterial},
+    operator::{address::Tenancy, client_certificate::presenting, tls::TlsMaterial},
     provider::{
         definition::{Definition, Protocol},
         template::Template,
@@ -101,6 +102,10 @@ impl Trial {
         let plan = OutputPlan::new(&name, &spec, output(&spec, &definition)?);
         let preset = provider.spec.preset.clone();
         let tls = try_tls::material(&manifests, at, &provider.spec, args.tls.as_deref())?;
+        let place = credentials_from.as_deref().unwrap_or("--credentials");
+        let tls = presenting(&definition, &tls, &credentials, place, Timestamp::now())
+            .map_err(anyhow::Error::from)?
+            .into_owned();
         let of_tenant = provider.kind == ProviderKind::TokenProvider;
         Ok(Self {
             manifest: manifests.swap_remove(index),

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Operator, act,
+    Operator, act, client_certificate,
     cluster::{ApiError, Urgency},
     egress::Cause,
     failure_record::{blank_record, record_of},
@@ -175,7 +175,11 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
     };
     let one_time = seed::presents_once(definition, operation);
     let now = || operator.now();
-    let sent = operator.egress.carry(request, &route.tls, route.tenancy, definition.limits.timeout, &now);
+    let tls = match client_certificate::of_pass(pass, route, definition, at) {
+        Ok(tls) => tls,
+        Err(error) => return Answer::Failed(error.into()),
+    };
+    let sent = operator.egress.carry(request, &tls, route.tenancy, definition.limits.timeout, &now);
     match sent.await {
         Ok(reply) => match interpret(definition, operation, &reply, session) {
             Ok(grant) if operation == Operation::Login => {

@@ -48,6 +48,8 @@ pub mod discovery;
 pub mod keeper;
 /// What one pass carries along.
 pub mod pass;
+/// As whom a client is known that a certificate stands for.
+pub mod client_certificate;
 /// Answers that could not be stored yet.
 pub mod unsaved;
 /// Which tokens were probed, and when.

@@ -208,6 +208,7 @@ async fn the_oauth2_form_is_accepted_for_each_grant() {
           parameters: [ { name: subject, required: true } ]
         "#,
         "spec: { oauth2: { tokenURL: 'https://idp.example.com/t', grant: RefreshToken, clientAuth: { method: TLS } }, tls: { clientCertificateRef: { name: client } } }",
+        "spec: { oauth2: { tokenURL: 'https://idp.example.com/t', clientAuth: { method: TLS } } }",
     ])
     .await;
 }

@@ -30,10 +30,6 @@ spec: { oauth2: { clientAuth: { algorithm: ES256 } } }
     spec.oauth2.clientAuth.algorithm: Forbidden: only the method PrivateKeyJWT has an algorithm
 spec: { oauth2: { clientAuth: { method: TLS, audience: a } }, tls: { clientCertificateRef: { name: client } } }
     spec.oauth2.clientAuth.audience: Forbidden: only the method PrivateKeyJWT has an audience
-spec: { oauth2: { clientAuth: { method: TLS } } }
-    spec.oauth2.clientAuth: Invalid value: "object": the method TLS needs tls.clientCertificateRef: a Secret with tls.crt and tls.key
-spec: { oauth2: { clientAuth: { method: TLS } }, tls: { caBundleRef: { kind: ConfigMap, name: ca, key: ca.crt } } }
-    spec.oauth2.clientAuth: Invalid value: "object": the method TLS needs tls.clientCertificateRef: a Secret with tls.crt and tls.key
 spec: { oauth2: { scopes: [''] } }
     spec.oauth2.scopes[0]: Invalid value: "": spec.oauth2.scopes[0] in body should be at least 1 chars long
 spec: { oauth2: { scopes: read write } }

@@ -57,6 +57,7 @@ mod suspend;
 mod tenant;
 mod tenovos;
 mod tls_references;
+mod tls_tenants;
 mod tls_clients;
 mod two_writers;
 mod unreachable;

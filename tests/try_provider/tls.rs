@@ -93,6 +93,31 @@ async fn what_is_not_in_the_file_is_given_by_a_directory_or_asked_for() {
 }
 
 #[tokio::test]
+async fn a_tenants_certificate_is_taken_from_the_credentials() {
+    let files = Files::new();
+    let certificate = r#","clientCertificateRef":{"name":"idp-client"}"#;
+    let without = files.provider().replace(certificate, "");
+    assert_ne!(without, files.provider());
+    let all = [without, files.authority()];
+    files.expect(&all, &[], 2, &["put tls.crt and tls.key into --credentials", "spec.tls.clientCertificateRef"]).await;
+    std::fs::create_dir(files.bench.path("tenant")).unwrap();
+    files.client.write(&files.bench.path("tenant")).unwrap();
+    files.expect(&all, &["--credentials", "tenant"], 0, &["client_id=reporting", "accessToken"]).await;
+    files.idp.assert_no_protocol_errors();
+    std::fs::remove_file(files.bench.path("tenant").join("tls.key")).unwrap();
+    let words = ["tenant has \"tls.crt\" without \"tls.key\""];
+    files.expect(&all, &["--credentials", "tenant"], 2, &words).await;
+    let metadata = json!({ "name": "login", "labels": { "apitoken.dev/role": "credentials" } });
+    let half = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": { "tls.crt": "x" } });
+    let spec = json!({ "providerRef": { "name": "idp" }, "credentialsRef": { "name": "login" } });
+    let token = json!({ "apiVersion": "apitoken.dev/v1alpha1", "kind": "ApiToken", "metadata": { "name": "items" },
+        "spec": spec });
+    let all = [all.to_vec(), vec![half.to_string(), token.to_string()]].concat();
+    files.expect(&all, &[], 2, &["error: stringData: Secret login has \"tls.crt\" without \"tls.key\""]).await;
+    assert_eq!(files.idp.logins().len(), 1);
+}
+
+#[tokio::test]
 async fn what_the_operator_would_refuse_of_it_is_refused() {
     let files = Files::new();
     let unlabelled = [files.provider(), files.authority(), files.secret("credentials")];

@@ -98,7 +98,9 @@ pub enum TlsFailure {
     BadCertificate,
     #[error("the provider offers neither TLS 1.2 nor 1.3 with a cipher that is safe; its owner must upgrade it")]
     NoCommonVersion,
-    #[error("the provider wants another client certificate; check spec.tls.clientCertificateRef")]
+    #[error(
+        "the provider wants another client certificate; check spec.tls.clientCertificateRef, or tls.crt of the credentials"
+    )]
     ClientCertificate,
     #[error("the provider broke the handshake off; check its URL and port")]
     Handshake,

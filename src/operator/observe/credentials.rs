@@ -13,6 +13,7 @@ use crate::{
     },
     operator::{
         Operator,
+        client_certificate::{ClientCertificateError, presenting},
         cluster::Target,
         entry::{Key, SecretEntry, SecretRole, TokenEntry},
         index::{Absence, Known},
@@ -41,7 +42,8 @@ pub(super) fn at_a_glance(
                     format!("this provider wants credentials ({keys}): name a Secret with them in spec.credentialsRef");
                 CredentialsView::Blocked(Block::new(reasons::CREDENTIALS_NOT_FOUND, message))
             }
-            _ => CredentialsView::NotNeeded,
+            Some(route) => without(route, now),
+            None => CredentialsView::NotNeeded,
         };
     };
     match operator.index.secret(&Key::new(&*key.namespace, &*reference.name), now) {
@@ -66,7 +68,7 @@ pub(super) async fn read(
     route: &Route,
     now: Timestamp,
 ) -> Result<(CredentialsView, Option<Credentials>), ObserveError> {
-    let Some(reference) = &pass.token.spec.credentials_ref else { return Ok((CredentialsView::NotNeeded, None)) };
+    let Some(reference) = &pass.token.spec.credentials_ref else { return Ok((without(route, now), None)) };
     let at = Key::new(&*pass.key.namespace, &*reference.name);
     let target = Target { verb: "get", resource: "secrets", namespace: &at.namespace, name: &at.name };
     let secrets: Api<Secret> = Api::namespaced(operator.cluster.client.clone(), &at.namespace);
@@ -96,7 +98,7 @@ pub(super) async fn read(
     if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_CREDENTIALS) {
         return Ok((CredentialsView::Blocked(not_labelled(&pass.key, &at.name)), None));
     }
-    Ok(judge_credentials(operator, route, &at, &secret))
+    Ok(judge_credentials(operator, route, &at, &secret, now))
 }
 
 fn judge_credentials(
@@ -104,6 +106,7 @@ fn judge_credentials(
     route: &Route,
     at: &Key,
     secret: &Secret,
+    now: Timestamp,
 ) -> (CredentialsView, Option<Credentials>) {
     let empty = BTreeMap::<String, ByteString>::new();
     let data = secret.data.as_ref().unwrap_or(&empty);
@@ -113,6 +116,10 @@ fn judge_credentials(
         Ok(credentials) => credentials,
         Err(incomplete) => return (CredentialsView::Blocked(not_complete(at, &incomplete)), None),
     };
+    let place = format!("Secret {:?} in namespace {}", at.name, at.namespace);
+    if let Err(error) = presenting(definition, &route.tls, &credentials, &place, now) {
+        return (CredentialsView::Blocked(not_presentable(&error)), None);
+    }
     let Version { uid, resource_version } = version(&secret.metadata);
     let seed = definition.seed.as_ref().map(|seed| BTreeSet::from([seed.key.clone()]));
     let content = SeenCredentials {
@@ -125,6 +132,19 @@ fn judge_credentials(
     };
     let untrimmed = credentials.trailing_whitespace_keys().into_iter().map(str::to_owned).collect();
     (CredentialsView::There { uid, resource_version, content: Some(content), untrimmed }, Some(credentials))
+}
+
+/// An ApiToken that names no credentials is known by the provider's certificate, where it takes one.
+fn without(route: &Route, now: Timestamp) -> CredentialsView {
+    let place = "a Secret that spec.credentialsRef names";
+    match presenting(&route.view.definition, &route.tls, &Credentials::default(), place, now) {
+        Ok(_) => CredentialsView::NotNeeded,
+        Err(error) => CredentialsView::Blocked(not_presentable(&error)),
+    }
+}
+
+fn not_presentable(error: &ClientCertificateError) -> Block {
+    Block::new(reasons::CREDENTIALS_INCOMPLETE, error.to_string())
 }
 
 fn not_found(key: &Key, name: &str) -> Block {

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::look_again;
 use crate::{
     operator::{
-        Operator, act, cluster::ApiError, metrics::ErrandOutcome, pass::Pass, pass_error::PassError, random,
+        Operator, act, client_certificate, cluster::ApiError, metrics::ErrandOutcome, pass::Pass, pass_error::PassError, random,
         route::Route, turn, whereabouts,
     },
     provider::{
@@ -54,7 +54,7 @@ pub async fn run(
         settle(operator, pass, now);
         return Ok(Some(told(operator, route, errand, ErrandOutcome::LeftOut)));
     };
-    if !look_again(operator, pass, form.uses_credentials()).await? {
+    if !look_again(operator, pass, form.uses_credentials() || route.view.definition.by_certificate).await? {
         return Ok(None);
     }
     let Some(route) = pass.route.clone() else { return Ok(None) };
@@ -116,7 +116,8 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, errand: Errand) ->
     let request = render_form(base, form, &values, &Once { random: &random, at, shown: false }).ok()?;
     let limit = definition.limits.timeout.min(ANSWER_WITHIN);
     let now = || operator.now();
-    operator.egress.carry(request, &route.tls, route.tenancy, limit, &now).await.ok()
+    let tls = client_certificate::of_pass(pass, route, &definition, at).ok()?;
+    operator.egress.carry(request, &tls, route.tenancy, limit, &now).await.ok()
 }
 
 /// The token that a request is about; `None` if there is none to revoke.

@@ -5,6 +5,8 @@
 
 mod assertion;
 mod body;
+/// The keys of a client's certificate.
+pub mod certificate;
 mod errand;
 mod fingerprint;
 mod issuer;
@@ -63,6 +65,8 @@ pub struct Definition {
     pub limits: Limits,
     /// Plain http is allowed.
     pub insecure_http: bool,
+    /// A certificate stands for the client (RFC 8705): the credentials' own one, else the provider's.
+    pub by_certificate: bool,
 }
 
 /// By whose habits failures are understood.
@@ -75,7 +79,7 @@ pub enum Protocol {
     OAuth2,
 }
 
-/// Keys of the credentials Secret that requests may use; nothing else of it is read.
+/// Keys of the credentials Secret that requests and handshakes may use; nothing else of it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CredentialKeys {
     pub required: BTreeSet<String>,
@@ -158,7 +162,7 @@ impl Definition {
     /// What the refresh request names; nothing where there is no refresh.
     #[must_use]
     pub fn refresh_uses(&self) -> RefreshUses {
-        let mut uses = RefreshUses::default();
+        let mut uses = RefreshUses { credentials: self.shown_keys(), ..RefreshUses::default() };
         for name in self.refresh.iter().flat_map(|refresh| refresh.request.names()) {
             match name {
                 Name::SessionAccessToken => uses.access_token = true,
@@ -177,13 +181,13 @@ impl Definition {
         self.refresh.as_ref().is_some_and(|refresh| refresh.reuse == Reuse::OneTime)
     }
 
-    /// The declared keys that the login request names.
+    /// The declared keys that the login request names, and those that its handshake shows.
     #[must_use]
     pub fn login_credentials(&self) -> BTreeSet<String> {
         let key = |name: &Name| {
             if let Name::Credential(key) = name { Some(key.clone()) } else { None }
         };
-        self.login.request.names().into_iter().filter_map(key).collect()
+        self.login.request.names().into_iter().filter_map(key).chain(self.shown_keys()).collect()
     }
 }
 

@@ -80,6 +80,7 @@ pub fn compile(spec: &TokenProviderSpec, http: &Http) -> Result<Definition, Inva
         protocol: Protocol::Http,
         limits,
         insecure_http,
+        by_certificate: false,
     });
     problems.finish(definition)
 }

@@ -1,10 +1,7 @@
 //! Fields that mean nothing where they stand. The API server refuses them as well; files never meet it.
 
 use crate::{
-    api::{
-        oauth2::{ClientAuthMethod, GrantType, OAuth2, RefreshUse},
-        provider::Tls,
-    },
+    api::oauth2::{ClientAuthMethod, GrantType, OAuth2, RefreshUse},
     provider::{oauth2::keys, problem::Problems},
 };
 
@@ -22,17 +19,6 @@ const OF_GRANT: [&str; 9] = [
 ];
 /// Form fields that `oauth2` has fields of its own for.
 const LISTED: [&str; 3] = ["scope", "audience", "resource"];
-
-/// Who shows a certificate says where it is.
-pub(super) fn check_certificate(problems: &mut Problems, oauth2: &OAuth2, tls: Option<&Tls>) {
-    let certificate = tls.and_then(|tls| tls.client_certificate_ref.as_ref());
-    if keys::method(oauth2) == ClientAuthMethod::Tls && certificate.is_none() {
-        problems.add(
-            "spec.oauth2.clientAuth.method",
-            "TLS needs spec.tls.clientCertificateRef, a Secret with tls.crt and tls.key",
-        );
-    }
-}
 
 pub(super) fn check(problems: &mut Problems, oauth2: &OAuth2) {
     let grant = oauth2.grant.unwrap_or_default();

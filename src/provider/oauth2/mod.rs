@@ -19,6 +19,7 @@ use self::request::Asking;
 use super::{
     definition::{
         CredentialKeys, Definition, Exchange, Expiry, Protocol, RefreshExchange, RequestForm, Response, Seed,
+        certificate,
     },
     form::{self, Keys, Scope, Stage},
     problem::{Invalid, Problems},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::api::{
     TokenProviderSpec, http as api,
-    oauth2::{GrantType, OAuth2, RefreshUse},
+    oauth2::{ClientAuthMethod, GrantType, OAuth2, RefreshUse},
 };
 
 /// Where in a token endpoint's answer things stand (RFC 6749 5.1).
@@ -44,7 +45,6 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         problems.add("spec.url", "has no meaning with oauth2, which has tokenURL");
     }
     meaning::check(&mut problems, oauth2);
-    meaning::check_certificate(&mut problems, oauth2, spec.tls.as_ref());
     let insecure_http = spec.tls.as_ref().and_then(|tls| tls.insecure_http) == Some(true);
     let endpoint = endpoint::endpoint(&mut problems, oauth2, insecure_http);
     let parameters = spec.parameters.clone().unwrap_or_default();
@@ -53,6 +53,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
     let refreshes = refreshes(oauth2);
     let response = response(&mut problems, oauth2, refreshes);
     let known = keys::known(oauth2);
+    let by_certificate = keys::method(oauth2) == ClientAuthMethod::Tls;
     let scope = Scope {
         stage: Stage::Login,
         credentials: &known,
@@ -71,7 +72,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         issuer: endpoint.issuer,
         parameters: parameters.clone(),
         output,
-        credentials: used(&known, [Some(&request), renewal.as_ref().and_then(Option::as_ref)]),
+        credentials: used(&known, by_certificate, [Some(&request), renewal.as_ref().and_then(Option::as_ref)]),
         refresh: renewal.flatten().map(|request| refresh_exchange(oauth2, request, &response)),
         seed: seed(oauth2),
         login: Exchange { request, response },
@@ -81,6 +82,7 @@ pub fn compile(spec: &TokenProviderSpec, oauth2: &OAuth2) -> Result<Definition, 
         protocol: Protocol::OAuth2,
         limits,
         insecure_http,
+        by_certificate,
     });
     problems.finish(made)
 }
@@ -134,13 +136,14 @@ fn seed(oauth2: &OAuth2) -> Option<Seed> {
     (oauth2.grant == Some(GrantType::RefreshToken)).then_some(Seed { key, reuse })
 }
 
-/// Of the keys that the form knows those that its requests name.
-fn used(known: &CredentialKeys, requests: [Option<&RequestForm>; 2]) -> CredentialKeys {
+/// Of the keys that the form knows those that its requests name; and those of a certificate.
+fn used(known: &CredentialKeys, by_certificate: bool, requests: [Option<&RequestForm>; 2]) -> CredentialKeys {
     let names = requests.into_iter().flatten().flat_map(RequestForm::names);
     let key = |name: &Name| if let Name::Credential(key) = name { Some(key.clone()) } else { None };
     let used: BTreeSet<String> = names.filter_map(key).collect();
+    let certificate = if by_certificate { certificate::keys() } else { BTreeSet::new() };
     CredentialKeys {
         required: known.required.intersection(&used).cloned().collect(),
-        optional: known.optional.intersection(&used).cloned().collect(),
+        optional: known.optional.intersection(&used).cloned().chain(certificate).collect(),
     }
 }

@@ -153,10 +153,6 @@ fn mistakes_are_named_with_their_place() {
             "spec.oauth2.clientId: `${parameters.id}` is optional, and nothing can be left out here",
         ),
         ("oauth2: { TOKEN_URL, clientAuth: { method: None } }", "spec.oauth2.clientAuth.method: None goes with other"),
-        (
-            "oauth2: { TOKEN_URL, clientAuth: { method: TLS } }",
-            "spec.oauth2.clientAuth.method: TLS needs spec.tls.clientCertificateRef",
-        ),
         ("oauth2: { TOKEN_URL, clientAuth: { algorithm: ES256 } }", "spec.oauth2.clientAuth.algorithm: belongs to"),
         ("oauth2: { TOKEN_URL, assertion: { subject: x } }", "spec.oauth2.assertion: belongs to the grant JWTBearer"),
         ("oauth2: { TOKEN_URL, parameters: { client_id: x } }", "spec.oauth2.parameters.client_id: follows from grant"),

@@ -15,6 +15,9 @@ use super::{definition::Definition, template::Name};
 
 pub use fingerprint::FingerprintKey;
 
+/// How PEM begins (RFC 7468).
+const PEM: &str = "-----BEGIN ";
+
 /// The values of the keys that a definition declares, and of no others. Empty values are absent.
 #[derive(Clone, Default)]
 pub struct Credentials(BTreeMap<String, SecretString>);
@@ -81,10 +84,11 @@ impl Credentials {
     }
 
     /// Keys whose value ends in a newline or a blank: the commonest mistake, worth a hint when a login is refused.
+    /// PEM ends in a newline as it should.
     #[must_use]
     pub fn trailing_whitespace_keys(&self) -> Vec<&str> {
-        let blank = |value: &SecretString| value.expose_secret().ends_with(char::is_whitespace);
-        self.0.iter().filter(|(_, value)| blank(value)).map(|(key, _)| key.as_str()).collect()
+        let blank = |value: &str| value.ends_with(char::is_whitespace) && !value.starts_with(PEM);
+        self.0.iter().filter(|(_, value)| blank(value.expose_secret())).map(|(key, _)| key.as_str()).collect()
     }
 
     /// Keyed hash over the values of all declared keys.

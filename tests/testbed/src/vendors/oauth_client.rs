@@ -35,6 +35,8 @@ pub enum Registered {
     Key(Vec<u8>),
     /// The certificate that a client shows, as DER, and its id (RFC 8705).
     Certificate(Vec<u8>),
+    /// A certificate of its own for each client, by its id.
+    Certificates(BTreeMap<String, Vec<u8>>),
     /// Public clients: an id and nothing else.
     Public,
 }
@@ -108,6 +110,12 @@ impl Presented {
             }
             (Self::IdOnly { id, certificate: Some(shown) }, Registered::Certificate(registered)) => {
                 if shown != registered {
+                    return Err("the certificate is another's");
+                }
+                counter.accounts.get(id).map(|_| id.clone()).ok_or("no such client")
+            }
+            (Self::IdOnly { id, certificate: Some(shown) }, Registered::Certificates(registered)) => {
+                if registered.get(id).is_none_or(|own| shown != own) {
                     return Err("the certificate is another's");
                 }
                 counter.accounts.get(id).map(|_| id.clone()).ok_or("no such client")
