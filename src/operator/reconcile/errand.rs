@@ -10,8 +10,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::look_again;
 use crate::{
     operator::{
-        Operator, act, client_certificate, cluster::ApiError, metrics::ErrandOutcome, pass::Pass, pass_error::PassError, random,
-        route::Route, turn, whereabouts,
+        Operator, act, client_certificate, cluster::ApiError, metrics::ErrandOutcome, pass::Pass,
+        pass_error::PassError, random, route::Route, turn, whereabouts,
     },
     provider::{
         definition::{BaseUrl, Definition, RequestForm},
