@@ -64,8 +64,9 @@ impl Revoking {
         (before, after)
     }
 
+    /// Twice the patience: what had no turn in time is left out, and comes half a minute later.
     async fn asked(&self, times: usize) -> Vec<Request> {
-        await_until(&format!("request {times} to revoke"), PATIENCE, async || {
+        await_until(&format!("request {times} to revoke"), PATIENCE * 2, async || {
             let requests = self.revoker.requests();
             if requests.len() >= times { Ok(requests) } else { Err(format!("{} so far", requests.len())) }
         })
