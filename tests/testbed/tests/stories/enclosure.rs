@@ -55,7 +55,12 @@ async fn killing_the_maker_of_an_enclosure_leaves_no_process_no_directory_and_no
     let line = lines.map_while(Result::ok).find_map(|line| line.strip_prefix(MARK).map(str::to_owned)).unwrap();
     let (dir, argument) = line.trim().split_once(' ').unwrap();
     let cgroup = Path::new("/sys/fs/cgroup/memory").join(Path::new(dir).file_name().unwrap());
-    assert!(is_running(argument) && Path::new(dir).exists());
+    // Its first process takes the name of its program only when that begins.
+    await_until("the enclosure", Duration::from_secs(30), async || {
+        let there = (is_running(argument), Path::new(dir).exists());
+        if there == (true, true) { Ok(()) } else { Err(format!("process, directory: {there:?}")) }
+    })
+    .await;
 
     maker.kill().unwrap();
     maker.wait().unwrap();
