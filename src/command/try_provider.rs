@@ -162,8 +162,7 @@ impl<W: Write> Attempt<'_, W> {
         match self.egress.send(request, &trial.tls, trial.tenancy, timeout, Timestamp::now).await {
             Ok(reply) => self.read(operation, &reply, started.elapsed()),
             Err(unanswered) => {
-                let (class, message) = (unanswered.class(), unanswered.to_string());
-                let failure = Failure { class, reason: None, status: None, message, retry_after: None };
+                let failure = Failure::without_answer(unanswered.class(), unanswered.to_string());
                 let failure = self.hinted(operation, failure, unanswered.cause == Cause::Closed);
                 self.write(&try_text::failure(self.trial, operation, &failure))?;
                 Ok(false)

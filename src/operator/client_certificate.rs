@@ -102,12 +102,6 @@ pub fn of_pass<'t>(
 
 impl From<ClientCertificateError> for Failure {
     fn from(error: ClientCertificateError) -> Self {
-        Self {
-            class: FailureClass::Misconfigured,
-            reason: None,
-            status: None,
-            message: format!("no request was sent: {error}"),
-            retry_after: None,
-        }
+        Self::without_answer(FailureClass::Misconfigured, format!("no request was sent: {error}"))
     }
 }

@@ -133,7 +133,7 @@ async fn ask(
         let sent = egress.carry(request(&place), &route.tls, route.tenancy, definition.limits.timeout, now);
         let reply = sent.await.map_err(|unanswered| {
             let message = format!("discovery failed, and nothing was sent to a token endpoint: {unanswered}");
-            Failure { class: unanswered.class(), reason: None, status: None, message, retry_after: None }
+            Failure::without_answer(unanswered.class(), message)
         })?;
         if let 200..=299 = reply.status {
             return read(issuer, definition, &reply);

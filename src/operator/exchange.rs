@@ -193,13 +193,7 @@ async fn ask(operator: &Operator, pass: &Pass, route: &Route, definition: &Defin
         },
         Err(unanswered) => {
             let maybe_spent = one_time && unanswered.request_was_sent();
-            let failure = Failure {
-                class: unanswered.class(),
-                reason: None,
-                status: None,
-                message: unanswered.to_string(),
-                retry_after: None,
-            };
+            let failure = Failure::without_answer(unanswered.class(), unanswered.to_string());
             let closed = unanswered.cause == Cause::Closed;
             let (failure, _) = operator.discovery.judge(route, failure);
             refused(operation, hinted(failure, closed, definition, operation, &values), maybe_spent)

@@ -40,3 +40,11 @@ pub struct Failure {
     /// How long the provider asked us to wait, in whole seconds: at most a day.
     pub retry_after: Option<Duration>,
 }
+
+impl Failure {
+    /// Of a request that had no answer, or was never sent.
+    #[must_use]
+    pub const fn without_answer(class: FailureClass, message: String) -> Self {
+        Self { class, reason: None, status: None, message, retry_after: None }
+    }
+}

@@ -82,13 +82,7 @@ const fn header_fault(newline: bool) -> &'static str {
 
 impl From<Unrenderable> for Failure {
     fn from(error: Unrenderable) -> Self {
-        Self {
-            class: FailureClass::Misconfigured,
-            reason: None,
-            status: None,
-            message: format!("no request was sent: {error}"),
-            retry_after: None,
-        }
+        Self::without_answer(FailureClass::Misconfigured, format!("no request was sent: {error}"))
     }
 }
 
