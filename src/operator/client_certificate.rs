@@ -73,8 +73,7 @@ pub fn presenting<'t>(
     };
     let certificate = ClientCertificate::parse(chain.expose_secret(), key, place)
         .map_err(|source| ClientCertificateError::Material { source })?;
-    // No server takes an expired certificate: what is sent with it only costs requests.
-    if let Some(at) = certificate.not_after().filter(|at| *at < now) {
+    if let Some(at) = certificate.expired(now) {
         return Err(ClientCertificateError::Expired { place: place.to_owned(), at });
     }
     Ok(Cow::Owned(TlsMaterial { client_certificate: Some(certificate), ..of_provider.clone() }))

@@ -127,6 +127,12 @@ impl ClientCertificate {
         self.not_after
     }
 
+    /// When it expired, if it has. No server takes it then: what is sent with it only costs requests.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_after.filter(|at| *at < now)
+    }
+
     pub(super) fn presented(&self) -> reqwest::Identity {
         self.presented.clone()
     }

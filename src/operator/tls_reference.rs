@@ -197,7 +197,7 @@ impl TlsReference {
         TlsReferenceError { path: self.path(), fault: Box::new(fault) }
     }
 
-    /// No server takes an expired certificate: what is sent with it only costs requests.
+    /// Refuses what no server takes.
     ///
     /// # Errors
     /// If it has expired.
@@ -207,7 +207,7 @@ impl TlsReference {
         certificate: &ClientCertificate,
         now: Timestamp,
     ) -> Result<(), TlsReferenceError> {
-        let Some(at) = certificate.not_after().filter(|at| *at < now) else { return Ok(()) };
+        let Some(at) = certificate.expired(now) else { return Ok(()) };
         let (place, command) = (self.place(namespace), self.replacement(namespace));
         Err(self.error(Fault::Expired { place, at, command }))
     }
