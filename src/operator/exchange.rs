@@ -125,7 +125,7 @@ pub async fn adopt(operator: &Operator, pass: &mut Pass, route: &Route, rejectio
         ..blank_record(pass, route)
     };
     let credentials = pass.seen.credentials_content().cloned();
-    let session = current_session(pass).failed(Operation::Login, record, credentials);
+    let session = pass.current_session().failed(Operation::Login, record, credentials);
     let urgency = pass.urgency();
     act::store_session(operator, pass, urgency, session).await
 }
@@ -147,7 +147,7 @@ async fn record_intent(
         seed: seed::about_to_be_spent(pass, operation),
     };
     let (uid, id) = (pass.keeper_uid().to_owned(), intent.id.clone());
-    let session = seed::used_by_us(pass, current_session(pass)).intending(intent);
+    let session = seed::used_by_us(pass, pass.current_session()).intending(intent);
     let urgency = pass.urgency();
     let stored = act::store_session(operator, pass, urgency, session).await;
     if stored.is_err() {
@@ -218,7 +218,7 @@ async fn store_answer(
     call: Call,
     answer: Answer,
 ) -> Result<(), ApiError> {
-    let mut session = current_session(pass);
+    let mut session = pass.current_session();
     session.facts.handled_request.clone_from(&pass.token.refresh_requested);
     let seen = pass.seen.credentials_content().cloned();
     if let (Operation::Login, Some(seen)) = (call.operation, &seen) {
@@ -314,8 +314,4 @@ fn note_success(
         let origin = route.view.definition.origin().to_string();
         operator.wake_tokens(operator.rejections.accept(&origin, &credentials.fingerprint));
     }
-}
-
-fn current_session(pass: &Pass) -> Session {
-    pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default()
 }

@@ -62,6 +62,12 @@ impl Pass {
         }
     }
 
+    /// The session as it was read or written last; an empty one before its first write.
+    #[must_use]
+    pub fn current_session(&self) -> Session {
+        self.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default()
+    }
+
     /// Where the session is kept, as far as that is known.
     #[must_use]
     pub fn session(&self) -> Option<Key> {

@@ -235,8 +235,7 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     }
     if observe::is_free(pass) {
         // Nothing is made of a session before it says whose it is: two could use it.
-        let session = pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default();
-        let (session, urgency) = (seed::used_by_us(pass, session), pass.urgency());
+        let (session, urgency) = (seed::used_by_us(pass, pass.current_session()), pass.urgency());
         Box::pin(act::store_session(operator, pass, urgency, session)).await?;
     }
     Ok(true)

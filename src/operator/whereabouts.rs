@@ -31,8 +31,7 @@ pub async fn not_found(
     failure: &Failure,
 ) -> Result<(), ApiError> {
     let record = record_of(operator, pass, route, operation, failure);
-    let session = pass.stored.as_ref().map(|stored| stored.session.clone()).unwrap_or_default();
-    let mut session = session.not_asked(operation, record);
+    let mut session = pass.current_session().not_asked(operation, record);
     session.facts.handled_request.clone_from(&pass.token.refresh_requested);
     let urgency = pass.urgency();
     act::store_session(operator, pass, urgency, session).await
