@@ -17,7 +17,7 @@ use testbed::{
 };
 use tokio::{io::AsyncWriteExt, sync::OnceCell};
 
-use crate::helm::{self, NAMESPACE, RELEASE, chart, repository};
+use crate::helm::{self, NAMESPACE, RELEASE, chart};
 
 /// Long enough for a loaded machine; nothing is asserted about it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,7 +80,7 @@ impl Installation {
         }
         let installed = Self::release(cluster, RELEASE, NAMESPACE, values).await;
         // Established, and known to the garbage collector.
-        cluster.crd(&repository().join("crds")).await.unwrap();
+        cluster.crd(&chart().join("files/crds")).await.unwrap();
         installed
     }
 
