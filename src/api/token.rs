@@ -70,7 +70,8 @@ pub struct ApiTokenSpec {
     /// The Secret that pods mount. Absent: a Secret of the ApiToken's name with what the provider suggests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
-    /// When to renew the token. Absent: at 67 percent of its lifetime.
+    /// When to renew the token. Absent: at 67 percent of its lifetime; after the first login and after an outage
+    /// anywhere from 15 percent on, so that what began together does not go on together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<RefreshPolicy>,
     /// Whether to leave the provider alone. Default false. While true, the Secret keeps the token it has, and that

@@ -37,7 +37,7 @@ use crate::{
         render::{Once, Request, Unrenderable, hinted, render},
         values::{SessionValues, Values},
     },
-    token::session::{Circumstances, Session},
+    token::session::{Circumstances, Occasion, Session},
 };
 
 /// Tries, and writes what happens as it happens.
@@ -200,7 +200,7 @@ impl<W: Write> Attempt<'_, W> {
         let circumstances = Circumstances {
             id: random::id(),
             operation,
-            was_due: false,
+            occasion: Occasion::Unplanned,
             provider_fingerprint: definition.fingerprint(&self.trial.parameters),
             credentials: None,
             session_limit,

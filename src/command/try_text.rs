@@ -27,7 +27,7 @@ const NAME: usize = 14;
 /// Width of the second.
 const PLACE: usize = 38;
 /// So many ApiTokens show within what limits renewals are spread.
-const SPREAD: u32 = 64;
+const SPREAD: u32 = 1000;
 
 /// What is tried.
 pub fn head(trial: &Trial) -> String {
@@ -253,8 +253,15 @@ pub fn outcome(trial: &Trial, session: &Session) -> String {
         let after = |at: &Timestamp| span(at.as_second() - now.as_second());
         Some(format!("after {} to {}", after(ends.0), after(ends.1)))
     };
-    let renewal = spread(&|uid| Some(schedule::renew_at(issued, policy, uid))).unwrap_or_default();
-    line(&mut out, "renewed", &format!("{renewal}, by {by}"));
+    let renewal = |unplanned| {
+        let issued = Issued { unplanned, ..issued.clone() };
+        spread(&|uid| Some(schedule::renew_at(&issued, policy, uid))).unwrap_or_default()
+    };
+    let (first, later) = (renewal(true), renewal(false));
+    line(&mut out, "renewed", &format!("{later}, by {by}"));
+    if first != later {
+        line(&mut out, "at first", &first);
+    }
     if let Some(end) = issued.session_expires_at {
         let early =
             spread(&|uid| schedule::early_login_at(issued, uid)).map(|text| format!("; a login before, {text}"));

@@ -292,7 +292,7 @@ fn circumstances(route: &Route, call: Call, credentials: Option<SeenCredentials>
     Circumstances {
         id: random::id(),
         operation: call.operation,
-        was_due: call.was_due,
+        occasion: call.occasion,
         provider_fingerprint: route.view.fingerprint.clone(),
         credentials,
         session_limit: definition.refresh.as_ref().and_then(|refresh| refresh.session_limit),

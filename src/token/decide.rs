@@ -17,6 +17,7 @@ pub use self::errand::Errand;
 use super::{
     observation::{Block, CredentialsView, Observation, Rejection, Seen},
     output::Ownership,
+    session::Occasion,
 };
 use crate::api::{
     http::{FailureClass, Operation},
@@ -63,8 +64,7 @@ pub struct Call {
     pub operation: Operation,
     /// An intent must be stored first: a double of this request would do harm. The number is the attempt's.
     pub intent: Option<u32>,
-    /// A refresh made because it was due, not because somebody asked: its lifetime tells whether the session is ending.
-    pub was_due: bool,
+    pub occasion: Occasion,
 }
 
 /// Nothing to do until then, or until something changes.
@@ -234,7 +234,7 @@ fn refresh_was_requested(case: &Case<'_>) -> Option<Next> {
         return None;
     }
     if case.can_refresh(issued) {
-        return Some(case.refresh(false));
+        return Some(case.refresh());
     }
     case.log_in_unless_held().ok()
 }
@@ -256,7 +256,7 @@ fn token_is_due(case: &Case<'_>) -> Option<Next> {
     if !case.can_refresh(issued) {
         return Some(case.log_in_unless_held().unwrap_or_else(Next::Wait));
     }
-    Some(case.held_by_failed_refresh().map_or_else(|| case.refresh(true), Next::Wait))
+    Some(case.held_by_failed_refresh().map_or_else(|| case.refresh(), Next::Wait))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is a rule, and the one that always has an answer")]

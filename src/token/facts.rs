@@ -74,6 +74,10 @@ pub struct Issued {
     /// The grant before it expired no earlier: renew at half of what remains, do not spin.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_progress: bool,
+    /// Issued at another time than planned: at the first request, on somebody's wish, after an outage. So may thousands
+    /// of others have been in the same minute; they must not all be renewed in the same minute, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unplanned: bool,
     /// The session's login.
     pub started_at: Timestamp,
     /// When the session ends for good, where the provider or its definition says so.

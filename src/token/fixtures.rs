@@ -95,6 +95,7 @@ impl Scene {
             issued_at: at(-10 * MINUTE),
             expires_at: at(50 * MINUTE),
             no_progress: false,
+            unplanned: false,
             started_at: at(-10 * MINUTE),
             session_expires_at: limit.map(|limit| at(-10 * MINUTE) + limit),
             given_session_expires_at: None,

@@ -4,6 +4,7 @@
 //! may not. Fields that this version does not know survive a rewrite, so that an older operator can run after a newer
 //! one. Secrets are `SecretString` and leave their type only in [`Session::to_document`].
 
+mod secrets;
 mod replaced;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::secrets::{optional_secret_text, secret_text, secret_texts};
 use super::facts::{Facts, FailureRecord, Intent, Issued, SeenCredentials};
 use crate::{
     api::http::Operation,
@@ -70,12 +72,22 @@ pub struct Circumstances {
     /// Fresh, random; names the grant.
     pub id: String,
     pub operation: Operation,
-    /// The refresh was made because it was due (not because somebody asked): its lifetime tells of the session's end.
-    pub was_due: bool,
+    pub occasion: Occasion,
     pub provider_fingerprint: String,
     pub credentials: Option<SeenCredentials>,
     pub session_limit: Option<Duration>,
     pub suggested_output: BTreeMap<String, String>,
+}
+
+/// How a request stands to the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The renewal that was planned for this moment.
+    Planned,
+    /// It was planned for earlier: the provider or the operator was away.
+    Overdue,
+    /// The first request, or somebody asked for it, or edited something.
+    Unplanned,
 }
 
 /// Why a session Secret's content cannot be used.
@@ -216,6 +228,7 @@ fn logged_in(before: Option<&Issued>, grant: &Grant, old: Option<&Material>, of:
         no_progress: before.is_some_and(|before| {
             before.provider_fingerprint == of.provider_fingerprint && made_no_progress(before, grant, old)
         }),
+        unplanned: of.occasion != Occasion::Planned,
         started_at: grant.issued_at,
         session_expires_at: session_end(grant.issued_at, of.session_limit, given),
         given_session_expires_at: given,
@@ -237,14 +250,16 @@ fn refreshed(before: Issued, grant: &Grant, old: Option<&Material>, of: &Circums
         grant: of.id.clone(),
         operation: Operation::Refresh,
         no_progress: made_no_progress(&before, grant, old),
+        unplanned: of.occasion != Occasion::Planned,
         issued_at: grant.issued_at,
         expires_at: grant.expires_at,
         session_expires_at: session_end(before.started_at, of.session_limit, given),
         given_session_expires_at: given,
         has_refresh_token: before.has_refresh_token || grant.refresh_token.is_some(),
         refresh_fingerprint: sent.or_else(|| before.refresh_fingerprint.clone()),
-        // Whoever may write the Secret may have written any number.
-        ending: of.was_due && lifetime * 100 < before.first_lifetime.saturating_mul(ENDING_PERCENT),
+        // Only a refresh that was due tells of the session's end. Whoever may write the Secret may have written any number.
+        ending: of.occasion != Occasion::Unplanned
+            && lifetime * 100 < before.first_lifetime.saturating_mul(ENDING_PERCENT),
         ..before
     }
 }
@@ -290,50 +305,5 @@ impl Material {
             refresh_token: self.refresh_token.as_ref(),
             outputs: &self.outputs,
         }
-    }
-}
-
-mod secret_text {
-    use secrecy::{ExposeSecret, SecretString};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(secret.expose_secret())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-        String::deserialize(deserializer).map(SecretString::from)
-    }
-}
-
-mod optional_secret_text {
-    use secrecy::{ExposeSecret, SecretString};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(clippy::ref_option, reason = "the signature is serde's")]
-    pub fn serialize<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-        secret.as_ref().map(ExposeSecret::expose_secret).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
-    }
-}
-
-mod secret_texts {
-    use std::collections::BTreeMap;
-
-    use secrecy::{ExposeSecret, SecretString};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    type Texts = BTreeMap<String, SecretString>;
-
-    pub fn serialize<S: Serializer>(secrets: &Texts, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(secrets.iter().map(|(name, secret)| (name, secret.expose_secret())))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-        let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
-        Ok(texts.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect())
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         facts::{Facts, FailureRecord, Intent, Issued},
         observation::{Block, Observation, ProviderView, Rejection},
         schedule,
+        session::Occasion,
     },
 };
 
@@ -91,6 +92,19 @@ impl<'a> Case<'a> {
         self.provider.definition.seed.is_none()
     }
 
+    /// How a request that is made now stands to the plan.
+    pub fn occasion(&self) -> Occasion {
+        let Some(issued) = self.issued() else { return Occasion::Unplanned };
+        let renewal = self.renew_at(issued);
+        let planned = self.early_login_at(issued).map_or(renewal, |login| login.min(renewal));
+        match self.now < planned {
+            true if self.is_to_come(issued.issued_at) => Occasion::Overdue,
+            true => Occasion::Unplanned,
+            false if schedule::is_late(issued, planned, self.now) => Occasion::Overdue,
+            false => Occasion::Planned,
+        }
+    }
+
     /// Somebody asked for a refresh, and that text was not acted upon yet.
     pub fn request_is_open(&self) -> bool {
         let handled = self.facts().and_then(|facts| facts.handled_request.as_deref());
@@ -107,9 +121,10 @@ impl<'a> Case<'a> {
 
 /// Requests, and what holds them back.
 impl<'a> Case<'a> {
-    pub fn refresh(&self, was_due: bool) -> Next {
+    pub fn refresh(&self) -> Next {
         let one_time = self.provider.definition.refreshes_once();
-        Next::Call(Call { operation: Operation::Refresh, intent: one_time.then_some(1), was_due })
+        let (intent, occasion) = (one_time.then_some(1), self.occasion());
+        Next::Call(Call { operation: Operation::Refresh, intent, occasion })
     }
 
     /// A login; or, where something holds it back, the wait for that.
@@ -124,10 +139,11 @@ impl<'a> Case<'a> {
             },
             None => self.held_by_unknown_outcome().or_else(|| self.held_by_failed_login()),
         };
-        match held {
-            Some(wait) => Err(wait),
-            None => Ok(Next::Call(Call { operation: Operation::Login, intent: self.login_intent(), was_due: false })),
+        if let Some(wait) = held {
+            return Err(wait);
         }
+        let (intent, occasion) = (self.login_intent(), self.occasion());
+        Ok(Next::Call(Call { operation: Operation::Login, intent, occasion }))
     }
 
     /// Refused credentials are not tried again before their probe. An edit or a request waives it, once a minute for all.

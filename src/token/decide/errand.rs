@@ -37,7 +37,7 @@ pub(super) fn token_was_refused(case: &Case<'_>) -> Option<Next> {
     if !case.can_refresh(issued) {
         return case.log_in_unless_held().ok();
     }
-    case.held_by_failure(Operation::Refresh).is_none().then(|| case.refresh(false))
+    case.held_by_failure(Operation::Refresh).is_none().then(|| case.refresh())
 }
 
 pub(super) fn replaced_is_due(case: &Case<'_>) -> Option<Next> {

@@ -49,7 +49,7 @@ impl<'a> Case<'a> {
         }
         match self.held_by_failure(Operation::Login) {
             Some(wait) => Err(wait),
-            None => Ok(Next::Call(Call { operation: Operation::Login, intent: Some(1), was_due: false })),
+            None => Ok(Next::Call(Call { operation: Operation::Login, intent: Some(1), occasion: self.occasion() })),
         }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
         if issued.refresh_fingerprint.as_deref() == now || !self.can_refresh(issued) {
             return None;
         }
-        Some(self.held_by_failed_refresh().map_or_else(|| self.refresh(false), Next::Wait))
+        Some(self.held_by_failed_refresh().map_or_else(|| self.refresh(), Next::Wait))
     }
 
     fn consent_needed(&self) -> Block {

@@ -19,11 +19,15 @@ fn in_words(seen: &Observation, next: &Next, now: Timestamp) -> String {
         Next::Errand(Errand::Probe) => "probe".to_owned(),
         Next::Errand(Errand::Revoke) => "revoke".to_owned(),
         Next::Adopt(_) => "remember the rejection".to_owned(),
-        Next::Call(Call { operation, intent, was_due }) => {
+        Next::Call(Call { operation, intent, occasion }) => {
             let operation = if *operation == Operation::Login { "log in" } else { "refresh" };
             let intent = intent.map(|count| format!(", intent {count} first")).unwrap_or_default();
-            let was_due = if *was_due { ", being due" } else { "" };
-            format!("{operation}{intent}{was_due}")
+            let occasion = match occasion {
+                Occasion::Planned => ", being due",
+                Occasion::Overdue => ", overdue",
+                Occasion::Unplanned => "",
+            };
+            format!("{operation}{intent}{occasion}")
         }
         Next::Wait(Wait { until, why }) => {
             let why = match why {

@@ -69,36 +69,64 @@ fn a_token_that_did_not_get_younger_is_renewed_at_half_of_what_remains() {
     assert_eq!(after(renew_at(&no_progress(-4), None, UID)), 60);
 }
 
-/// The busiest minute, in calls, of tokens that were made at once and renewed again and again: at first, and from the
-/// `rounds`-th renewal on.
-fn busiest_minutes(tokens: u16, lifetime: i64, rounds: i64) -> (usize, usize) {
-    // As many logins a second as a provider is asked for where nobody says otherwise.
-    let first_at = |number: u16| now() + SignedDuration::from_secs(i64::from(number) / 50);
-    let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
-    for number in 0..tokens {
-        let mut token = Issued { issued_at: first_at(number), ..issued(lifetime) };
-        for _ in 0..rounds + 3 {
-            *minutes.entry(after(token.issued_at) / MINUTE).or_default() += 1;
+/// Calls of ten thousand that were made at once and are renewed again and again, counted in fiftieths of a round.
+fn calls_of_ten_thousand(lifetime: i64, rounds: i64) -> (BTreeMap<i64, i64>, i64) {
+    // Up to 10 % earlier than at 67 %.
+    let round = lifetime * 67 / 100 * 95 / 100;
+    let slot = round / 50;
+    let mut calls = BTreeMap::new();
+    for number in 0..10_000 {
+        // As many logins a second as a provider is asked for where nobody says otherwise.
+        let first = now() + SignedDuration::from_secs(number / 50);
+        let mut token = Issued { issued_at: first, unplanned: true, ..issued(lifetime) };
+        while after(token.issued_at) < round * (rounds + 1) {
+            *calls.entry(after(token.issued_at) / slot).or_default() += 1;
             token.expires_at = token.issued_at + SignedDuration::from_secs(lifetime);
             token.issued_at = renew_at(&token, None, &format!("uid-{number}"));
+            token.unplanned = false;
         }
     }
-    // Before any token can be asked for the next time, and without the last rounds, which are not whole.
-    let from = rounds * lifetime * 60 / 100 / MINUTE;
-    let until = (rounds + 2) * lifetime * 60 / 100 / MINUTE;
-    (*minutes.values().max().unwrap(), *minutes.range(from..until).map(|(_, calls)| calls).max().unwrap())
+    (calls, 10_000 * slot / round)
 }
 
 #[test]
-fn ten_thousand_that_were_made_at_once_drift_apart_with_each_renewal() {
-    // A token's place in the round is its own for ever, so the spread grows by the whole jitter each time.
-    let mean = 10_000 * MINUTE / (HOUR * 67 / 100 * 95 / 100);
-    for (rounds, most_percent) in [(2, 550), (4, 300), (8, 200)] {
-        let (first, then) = busiest_minutes(10_000, HOUR, rounds);
-        let percent = 100 * i64::try_from(then).unwrap() / mean;
-        assert!(percent <= most_percent, "after {rounds} renewals {percent} % of the mean, {first} calls at first");
-        assert!(then * usize::try_from(rounds).unwrap() <= first, "after {rounds} renewals {then}, at first {first}");
+fn ten_thousand_that_were_made_at_once_come_evenly_after_two_rounds_and_for_ever() {
+    for lifetime in [15 * MINUTE, HOUR, 12 * HOUR, 30 * DAY] {
+        let (calls, mean) = calls_of_ten_thousand(lifetime, 30);
+        let busiest = calls.range(2 * 50..30 * 50).max_by_key(|(_, calls)| **calls).unwrap();
+        assert!(
+            2 * busiest.1 <= 3 * mean,
+            "{lifetime} s: {} calls in slot {}, {mean} on average",
+            busiest.1,
+            busiest.0
+        );
     }
+}
+
+#[test]
+fn only_a_token_that_was_issued_unplanned_and_without_a_wish_is_renewed_much_earlier() {
+    let unplanned = Issued { unplanned: true, ..issued(HOUR) };
+    let times = |policy: Option<RefreshPolicy>| -> BTreeSet<_> {
+        (0..500).map(|n| after(renew_at(&unplanned, policy.as_ref(), &format!("uid-{n}")))).collect()
+    };
+    for evenly in [times(None), times(Some(RefreshPolicy::default()))] {
+        let (first, last) = (*evenly.first().unwrap(), *evenly.last().unwrap());
+        assert!((HOUR * 15 / 100..HOUR * 16 / 100).contains(&first) && last <= HOUR * 67 / 100, "{first} to {last}");
+        assert!(last > HOUR * 66 / 100, "{last}");
+    }
+    assert!(*times(Some(at_percent(67))).first().unwrap() >= HOUR * 60 / 100, "who names a time has it");
+}
+
+#[test]
+fn a_renewal_is_late_by_a_share_of_the_lifetime_and_by_some_seconds_at_least() {
+    for (lifetime, late) in [(HOUR, 3 * MINUTE), (20, 5), (12 * HOUR, 36 * MINUTE)] {
+        let planned = renew_at(&issued(lifetime), None, UID);
+        let at = |seconds| planned + SignedDuration::from_secs(seconds);
+        assert!(!is_late(&issued(lifetime), planned, at(late)), "{lifetime} s");
+        assert!(is_late(&issued(lifetime), planned, at(late + 1)), "{lifetime} s");
+    }
+    let issued = issued(HOUR);
+    assert!(is_late(&issued, issued.expires_at, issued.expires_at), "what has expired was not renewed in time");
 }
 
 #[test]
@@ -187,10 +215,10 @@ proptest! {
             (1u64..20_000_000).prop_map(|seconds| Some(before(seconds))),
             (10i32..=95).prop_map(|percent| Some(at_percent(percent))),
         ],
-        no_progress in any::<bool>(),
+        (no_progress, unplanned) in any::<(bool, bool)>(),
         uid in "[0-9a-f]{8}",
     ) {
-        let issued = Issued { no_progress, ..issued(lifetime) };
+        let issued = Issued { no_progress, unplanned, ..issued(lifetime) };
         let at = after(renew_at(&issued, policy.as_ref(), &uid));
         prop_assert!(at >= 5 && at * 100 <= lifetime * 95, "{at} of {lifetime}");
         prop_assert!(at == 5 || (at + 1) * 100 >= lifetime * 10, "{at} of {lifetime}");

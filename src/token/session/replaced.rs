@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Material, Session, secret_text, secret_texts};
+use super::{
+    Material, Session,
+    secrets::{secret_text, secret_texts},
+};
 use crate::{
     provider::{definition::Revoke, values::SessionValues},
     token::errand::Replaced,

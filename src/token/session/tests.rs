@@ -42,7 +42,7 @@ fn of(operation: Operation) -> Circumstances {
     Circumstances {
         id: "grant-2".to_owned(),
         operation,
-        was_due: true,
+        occasion: Occasion::Planned,
         provider_fingerprint: Scene::new(tenovos()).provider().fingerprint.clone(),
         credentials: Scene::new(tenovos()).0.credentials_content().cloned(),
         session_limit: None,
@@ -197,11 +197,22 @@ fn a_refresh_that_was_due_and_adds_almost_no_life_tells_that_the_session_is_endi
     assert!(refreshed(359).ending);
     assert!(!refreshed(360).ending, "a tenth of the first lifetime");
     assert!(!logged_in(1).ending, "a login has just begun one");
-    let asked = Circumstances { was_due: false, ..of(Operation::Refresh) };
+    let asked = Circumstances { occasion: Occasion::Unplanned, ..of(Operation::Refresh) };
     assert!(
         !session().granted(grant(1), asked).facts.issued.unwrap().ending,
         "not due: the server may count from before"
     );
+}
+
+#[test]
+fn a_token_remembers_whether_it_was_issued_when_that_was_planned() {
+    for (occasion, unplanned) in [(Occasion::Planned, false), (Occasion::Overdue, true), (Occasion::Unplanned, true)] {
+        for operation in [Operation::Login, Operation::Refresh] {
+            let circumstances = Circumstances { occasion, ..of(operation) };
+            let issued = session().granted(grant(HOUR), circumstances).facts.issued.unwrap();
+            assert_eq!(issued.unplanned, unplanned, "{operation:?}, {occasion:?}");
+        }
+    }
 }
 
 #[test]

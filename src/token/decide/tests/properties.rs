@@ -11,7 +11,7 @@ use crate::{
     token::{
         facts::Issued,
         schedule::Attempt,
-        session::{Circumstances, Session},
+        session::{Circumstances, Occasion, Session},
     },
 };
 
@@ -233,7 +233,7 @@ proptest! {
         let circumstances = Circumstances {
             id: "grant-2".to_owned(),
             operation: if refreshable { operation } else { Operation::Login },
-            was_due: true,
+            occasion: Occasion::Planned,
             provider_fingerprint: scene.provider().fingerprint.clone(),
             credentials: scene.0.credentials_content().cloned(),
             session_limit: limit.map(Duration::from_secs),

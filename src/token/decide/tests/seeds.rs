@@ -74,11 +74,11 @@ fn what_was_never_sent_is_sent_later() {
 fn the_session_refreshes_to_its_end_and_is_followed_by_no_login() {
     holds(vec![
         ("fresh", issued(), "wait until renewal: fresh"),
-        ("due", issued().due(), "refresh, intent 1 first, being due"),
+        ("due", issued().due(), "refresh, intent 1 first, overdue"),
         ("asked for", issued().asked("now"), "refresh, intent 1 first"),
         ("it adds almost no life", issued().grant(|it| it.ending = true), "wait until renewal: fresh"),
         ("near its end", issued().session(96 * HOUR, 4 * HOUR), "wait until renewal: fresh"),
-        ("due near its end", issued().due().session(96 * HOUR, 4 * HOUR), "refresh, intent 1 first, being due"),
+        ("due near its end", issued().due().session(96 * HOUR, 4 * HOUR), "refresh, intent 1 first, overdue"),
         ("due after its end", issued().due().session(96 * HOUR, -1), CONSENT),
         ("the provider has ended it", issued().grant(|it| it.over = true), CONSENT),
         ("a refresh was interrupted", issued().intending(Refresh, 5, 1), CONSENT),
@@ -244,7 +244,7 @@ fn of(scene: &Scene, call: Call, content: SeenCredentials, number: usize) -> Cir
     Circumstances {
         id: format!("grant {number}"),
         operation: call.operation,
-        was_due: call.was_due,
+        occasion: call.occasion,
         provider_fingerprint: scene.provider().fingerprint.clone(),
         credentials: Some(content),
         session_limit: None,
