@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Operator, act, client_certificate,
+    Operator, act, bearing, client_certificate,
     cluster::{ApiError, Urgency},
     egress::Cause,
     failure_record::{blank_record, record_of},
@@ -72,12 +72,14 @@ pub async fn exchange(
     if operator.stopping.is_cancelled() {
         return Ok(None);
     }
+    let begun = tokio::time::Instant::now();
     // Before the intent: a login that cannot be sent anywhere is not spent.
     let definition = match whereabouts::locate(operator, route).await {
         None => return Ok(None),
         Some(Ok(definition)) => definition,
         Some(Err(failure)) => {
             let told = (failure.class, failure.message.clone());
+            bearing::note(operator, pass, route, begun, Some(&failure));
             whereabouts::not_found(operator, pass, route, call.operation, &failure).await?;
             return Ok(Some(Asked { operation: call.operation, failure: Some(told), took: Duration::ZERO }));
         }
@@ -100,10 +102,10 @@ pub async fn exchange(
     let took = started.elapsed();
     let failure = match &answer {
         Answer::Granted(_) => None,
-        Answer::Ended(failure) | Answer::Spent(failure) | Answer::Failed(failure) => {
-            Some((failure.class, failure.message.clone()))
-        }
+        Answer::Ended(failure) | Answer::Spent(failure) | Answer::Failed(failure) => Some(failure),
     };
+    bearing::note(operator, pass, route, begun, failure);
+    let failure = failure.map(|failure| (failure.class, failure.message.clone()));
     let outcome = failure.as_ref().map_or(Ok(()), |(class, _)| Err(*class));
     operator.metrics.provider_request(&route.key.to_string(), call.operation, outcome, took);
     store_answer(operator, pass, route, call, answer).await?;

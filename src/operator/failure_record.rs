@@ -16,8 +16,7 @@ use crate::{
     },
 };
 
-/// The record of a failed attempt, with when to try again. A provider that complains of the rate is paused, and one that
-/// is away is met with care when it returns.
+/// The record of a failed attempt, with when to try again.
 pub fn record_of(
     operator: &Operator,
     pass: &Pass,
@@ -35,15 +34,6 @@ pub fn record_of(
     let before = facts.and_then(|facts| facts.failure(operation)).filter(same).map_or(0, |old| old.count);
     let before = pass.seen.rejection.as_ref().map_or(before, |rejection| before.max(rejection.count));
     let count = before.saturating_add(1);
-    let (provider, credential) = (route.key.to_string(), blank.credentials_fingerprint.as_deref());
-    let credential = credential.unwrap_or(&pass.token.uid);
-    match failure.class {
-        FailureClass::RateLimited => {
-            operator.gate.rate_limited(&provider, credential, failure.retry_after);
-        }
-        FailureClass::Transient => operator.gate.failed(&provider, credential),
-        FailureClass::Rejected | FailureClass::SessionOver | FailureClass::Misconfigured => {}
-    }
     let attempt = Attempt {
         class: failure.class,
         count,

@@ -82,10 +82,17 @@ impl Gate {
         paused
     }
 
-    /// A request with `credential` came to nothing: see [`Admission::failed`].
-    pub fn failed(&self, provider: &str, credential: &str) {
+    /// A request with `credential` that was begun at `begun` came to nothing: see [`Admission::failed`].
+    pub fn failed(&self, provider: &str, credential: &str, begun: Instant) {
         let mut state = self.shared.lock();
-        state.admission.failed(provider, credential, now());
+        state.admission.failed(provider, credential, begun.into_std(), now());
+        self.shared.call_next(&mut state);
+    }
+
+    /// The provider has replied to somebody: see [`Admission::replied`].
+    pub fn replied(&self, provider: &str) {
+        let mut state = self.shared.lock();
+        state.admission.replied(provider, now());
         self.shared.call_next(&mut state);
     }
 
@@ -99,6 +106,12 @@ impl Gate {
     #[must_use]
     pub fn waiting_by_provider(&self) -> BTreeMap<String, usize> {
         self.shared.lock().admission.waiting()
+    }
+
+    /// How many requests may be in flight, by provider that is not yet met in full after an outage.
+    #[must_use]
+    pub fn ramping_by_provider(&self) -> BTreeMap<String, u32> {
+        self.shared.lock().admission.ramping(now())
     }
 }
 

@@ -72,6 +72,8 @@ pub mod act;
 pub mod project;
 /// What is remembered of a failed attempt.
 pub mod failure_record;
+/// What a request has shown of its provider.
+pub mod bearing;
 /// Where a request goes.
 pub mod whereabouts;
 /// What credentials that are good for one login change.

@@ -27,9 +27,12 @@ impl Admission {
                 self.timers.remove(&(instant, Wake::Lane(id)));
             }
         }
-        let Some(first) = lane.queue.first().copied().filter(|_| lane.in_flight < lane.concurrency) else { return };
         let paused_until = self.providers.get(&lane.provider).and_then(|provider| provider.paused_until);
-        let ready_at = lane.bucket.ready_at(lane.rate, now).max(paused_until.unwrap_or(now));
+        let from = paused_until.map_or(now, |until| until.max(now));
+        lane.adjust(from, now);
+        let has_room = lane.in_flight < lane.allowed.concurrency;
+        let Some(first) = lane.queue.first().copied().filter(|_| has_room) else { return };
+        let ready_at = lane.bucket.ready_at(lane.allowed.rate, now).max(from);
         if ready_at > now {
             lane.listing = Listing::Timer(ready_at);
             self.timers.insert((ready_at, Wake::Lane(id)));
@@ -83,7 +86,7 @@ impl Admission {
         lane.queue.remove(&ticket.turn);
         lane.rounds.leave(ticket.turn, true);
         lane.in_flight += 1;
-        lane.bucket.take(lane.rate, now);
+        lane.bucket.take(lane.allowed.rate, now);
         if let Some(at) = self.origins.get_mut(&lane.origin) {
             at.in_flight += 1;
             at.bucket.take(self.origin_rate, now);

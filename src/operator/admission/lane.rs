@@ -3,16 +3,20 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    bucket::{Bucket, Rate},
+    bucket::Bucket,
     order::{Rounds, Turn},
+    ramp::{Bounds, Ramp},
 };
 use crate::provider::definition::{Limits, Origin};
 
 pub(super) struct Lane {
     pub provider: Arc<str>,
     pub origin: Arc<Origin>,
-    pub rate: Rate,
-    pub concurrency: u32,
+    /// The provider's own limits.
+    own: Bounds,
+    ramp: Ramp,
+    /// What it may have now: its own, or less after an outage.
+    pub allowed: Bounds,
     pub bucket: Bucket,
     pub in_flight: u32,
     /// Those that wait for nothing but their turn.
@@ -36,11 +40,13 @@ pub(super) enum Listing {
 
 impl Lane {
     pub(super) fn new(provider: Arc<str>, origin: Arc<Origin>, limits: &Limits, now: Instant) -> Self {
+        let own = Bounds::of(limits);
         Self {
             provider,
             origin,
-            rate: Rate::new(limits.requests_per_second, limits.burst),
-            concurrency: limits.concurrency.max(1),
+            own,
+            ramp: Ramp::default(),
+            allowed: own,
             bucket: Bucket::full(now),
             in_flight: 0,
             queue: BTreeSet::new(),
@@ -50,14 +56,46 @@ impl Lane {
         }
     }
 
-    /// The provider's newest limits count, for those who wait already too.
-    pub(super) fn limit(&mut self, limits: &Limits, now: Instant) {
-        let rate = Rate::new(limits.requests_per_second, limits.burst);
-        self.concurrency = limits.concurrency.max(1);
-        if rate != self.rate {
-            self.rate = rate;
-            self.bucket.clamp(rate, now);
+    /// The provider's newest limits count, for those who wait already too. `from`: now, or the end of a pause; so in all
+    /// that follows.
+    pub(super) fn limit(&mut self, limits: &Limits, from: Instant, now: Instant) {
+        let own = Bounds::of(limits);
+        if own == self.own {
+            return;
         }
+        self.own = own;
+        if self.allowance(now).is_none() {
+            self.allowed = own;
+            self.bucket.clamp(own.rate, from);
+        }
+        self.adjust(from, now);
+    }
+
+    /// A request that was begun at `begun` came to nothing, and not for its account alone.
+    pub(super) fn failed(&mut self, begun: Instant, from: Instant, now: Instant) {
+        self.ramp.failed(self.own, begun, now);
+        self.adjust(from, now);
+    }
+
+    /// The provider has replied to somebody.
+    pub(super) fn replied(&mut self, from: Instant, now: Instant) {
+        self.ramp.replied(self.own);
+        self.adjust(from, now);
+    }
+
+    /// Allows what the ramp allows by now.
+    pub(super) fn adjust(&mut self, from: Instant, now: Instant) {
+        self.ramp.forget(now);
+        let allowed = self.allowance(now).unwrap_or(self.own);
+        if allowed != self.allowed {
+            self.bucket.change(self.allowed.rate, allowed.rate, from);
+            self.allowed = allowed;
+        }
+    }
+
+    /// What the provider may have while that is less than its own limits.
+    pub(super) fn allowance(&self, now: Instant) -> Option<Bounds> {
+        self.ramp.bounds(self.own, now)
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -66,6 +104,6 @@ impl Lane {
 
     /// Nobody would notice if it were made anew.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.waiting() == 0 && self.in_flight == 0 && self.bucket.is_full(now)
+        self.waiting() == 0 && self.in_flight == 0 && self.bucket.is_full(now) && self.allowance(now).is_none()
     }
 }

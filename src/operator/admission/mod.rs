@@ -2,7 +2,8 @@
 //!
 //! Every provider has a rate, a burst and a bound of requests in flight; every origin has them once more, over all
 //! providers that point there. Within a provider the earliest deadline goes first. A ticket may need locks, each with
-//! one holder at most; it takes all of them at once or none, so no two tickets can wait for each other.
+//! one holder at most; it takes all of them at once or none, so no two tickets can wait for each other. A provider that
+//! was away has less than its bounds until it has replied for a while.
 //!
 //! Nothing is ever searched through: a ticket that needs a lock is parked with the lock, a provider that has used up
 //! its rate is parked with a timer, and the rest is a sorted queue for each provider and one for each origin. What
@@ -15,6 +16,7 @@ mod locks;
 mod order;
 mod origin;
 mod pause;
+mod ramp;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -219,6 +221,13 @@ impl Admission {
             *waiting.entry(lane.provider.to_string()).or_default() += lane.waiting();
         }
         waiting
+    }
+
+    /// How many requests may be in flight at each provider that is not yet met in full after an outage.
+    #[must_use]
+    pub fn ramping(&self, now: Instant) -> BTreeMap<String, u32> {
+        let ramping = self.lanes.values().filter_map(|lane| Some((lane, lane.allowance(now)?.concurrency)));
+        ramping.map(|(lane, concurrency)| (lane.provider.to_string(), concurrency)).collect()
     }
 
     fn fresh(&mut self) -> u64 {

@@ -2,14 +2,14 @@
 //!
 //! A 429 makes the credential wait that got it; whoever schedules sees to that. A 429 for a *second* credential
 //! within ten seconds means that the provider counts all of us together, and then all wait. In the same way two
-//! credentials whose requests come to nothing tell of a provider that is away: on its return nobody bursts in.
+//! credentials whose requests come to nothing tell of a provider that is away: see [`super::ramp`].
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use super::{Admission, LaneId};
+use super::{Admission, LaneId, lane::Lane};
 use crate::provider::definition::Origin;
 
 /// Two credentials that are refused within this time stand for all.
@@ -62,7 +62,7 @@ impl Admission {
         let lanes: Vec<LaneId> = paused.lanes.values().copied().collect();
         for id in lanes {
             if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.bucket.drain(lane.rate, until);
+                lane.bucket.drain(lane.allowed.rate, until);
             }
             self.relist(id, now);
         }
@@ -86,18 +86,31 @@ impl Admission {
         second && !pause.is_zero()
     }
 
-    /// A request with `credential` came to nothing: no connection, no answer, a server's own error. One account alone may
-    /// be the reason; after a second one all give up what they had saved for a burst, so that the provider is met at its
-    /// rate when it returns, and not by everybody at once.
-    pub fn failed(&mut self, provider: &str, credential: &str, now: Instant) {
+    /// A request with `credential` that was begun at `begun` came to nothing: no connection, no answer, a server's own
+    /// error. One account alone may be the reason; after a second one, with no reply to anybody in between, the provider
+    /// is met with half of what it may have, and on its return ever more of it.
+    pub fn failed(&mut self, provider: &str, credential: &str, begun: Instant, now: Instant) {
         let Some(state) = self.providers.get_mut(provider) else { return };
-        if !state.failed.is_second(credential, now) {
-            return;
+        if state.failed.is_second(credential, now) {
+            self.each_lane(provider, now, |lane, from| lane.failed(begun, from, now));
         }
+    }
+
+    /// The provider has replied, if only to refuse somebody: it is there.
+    pub fn replied(&mut self, provider: &str, now: Instant) {
+        let Some(state) = self.providers.get_mut(provider) else { return };
+        state.failed = Last::default();
+        self.each_lane(provider, now, |lane, from| lane.replied(from, now));
+    }
+
+    /// Hands each lane of the provider to `change`, with the moment from which something may go.
+    fn each_lane(&mut self, provider: &str, now: Instant, change: impl Fn(&mut Lane, Instant)) {
+        let Some(state) = self.providers.get(provider) else { return };
+        let from = state.paused_until.map_or(now, |until| until.max(now));
         let lanes: Vec<LaneId> = state.lanes.values().copied().collect();
         for id in lanes {
             if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.bucket.drain(lane.rate, now);
+                change(lane, from);
             }
             self.relist(id, now);
         }

@@ -22,11 +22,11 @@ impl Admission {
             self.origins.entry(Arc::clone(&origin)).or_insert_with(|| AtOrigin::new(now));
             let mut lane = Lane::new(key, origin, &ask.limits, now);
             if let Some(until) = paused_until.filter(|until| *until > now) {
-                lane.bucket.drain(lane.rate, until);
+                lane.bucket.drain(lane.allowed.rate, until);
             }
             self.lanes.insert(id, lane);
         } else if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.limit(&ask.limits, paused_until.map_or(now, |until| until.max(now)));
+            lane.limit(&ask.limits, paused_until.map_or(now, |until| until.max(now)), now);
         }
         id
     }

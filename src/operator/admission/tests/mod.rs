@@ -1,6 +1,7 @@
 //! Stories of admission; time is made up.
 
 mod properties;
+mod ramp;
 
 use std::time::{Duration, Instant};
 
@@ -209,27 +210,6 @@ fn a_second_credential_that_is_refused_in_time_pauses_the_provider_and_one_alone
     admission.enqueue(ask("a"), now);
     assert_eq!(admission.poll(now + 13 * SECOND).next, Some(now + 33 * SECOND));
     assert_eq!(admission.poll(now + 33 * SECOND).admitted.len(), 1);
-}
-
-#[test]
-fn a_provider_that_was_away_is_met_at_its_rate_and_by_no_burst() {
-    let (mut admission, now) = wide();
-    let narrow = || limited(ask("a"), 10, 20, 50);
-    let tried = admission.enqueue(narrow(), now);
-    assert_eq!(admission.poll(now).admitted, [tried]);
-    admission.leave(tried, now);
-    // The bucket is full again by then.
-    let back = now + 60 * SECOND;
-    admission.failed("a", "first", back);
-    admission.failed("a", "first", back);
-    let one_account = admission.enqueue(narrow(), back);
-    assert_eq!(admission.poll(back).admitted, [one_account], "nobody waits for another's account");
-    admission.failed("a", "second", back);
-    for _ in 0..50 {
-        admission.enqueue(narrow(), back);
-    }
-    assert_eq!(admission.poll(back).admitted.len(), 1, "no burst after an outage");
-    assert_eq!(admission.poll(back + SECOND).admitted.len(), 10);
 }
 
 #[test]

@@ -16,6 +16,8 @@ struct Job {
     namespace: usize,
     deadline: i64,
     locks: Vec<usize>,
+    /// The credential for which it comes to nothing.
+    fails: Option<usize>,
 }
 
 struct Run {
@@ -23,6 +25,7 @@ struct Run {
     admission: Admission,
     start: Instant,
     ids: HashMap<TicketId, usize>,
+    /// When each ends.
     in_flight: HashMap<TicketId, Instant>,
     waiting: BTreeSet<TicketId>,
     admitted_at: Vec<(usize, Instant)>,
@@ -47,8 +50,9 @@ fn job() -> impl Strategy<Value = Job> {
         0..4_usize,
         (0..3_usize, 0..4_i64),
         vec(0..3_usize, 0..3),
+        proptest::option::weighted(0.4, 0..3_usize),
     )
-        .prop_map(|(arrives, lasts, patience, provider, (namespace, deadline), locks)| Job {
+        .prop_map(|(arrives, lasts, patience, provider, (namespace, deadline), locks, fails)| Job {
             arrives,
             lasts,
             patience,
@@ -56,6 +60,7 @@ fn job() -> impl Strategy<Value = Job> {
             namespace,
             deadline,
             locks,
+            fails,
         })
 }
 
@@ -116,9 +121,20 @@ impl Run {
         let done = self.in_flight.iter().filter(|(_, ends)| **ends <= now).map(|(id, _)| *id);
         let lost = self.waiting.iter().copied().filter(|id| self.gives_up_at(*id).is_some_and(|at| at <= now));
         for id in done.chain(lost).collect::<Vec<_>>() {
-            self.in_flight.remove(&id);
+            if self.in_flight.remove(&id).is_some() {
+                self.end(id, now);
+            }
             self.waiting.remove(&id);
             self.admission.leave(id, now);
+        }
+    }
+
+    fn end(&mut self, id: TicketId, now: Instant) {
+        let job = self.job(id).clone();
+        let provider = ask_of(&job).provider;
+        match job.fails {
+            Some(credential) => self.admission.failed(&provider, &credential.to_string(), now - job.lasts, now),
+            None => self.admission.replied(&provider, now),
         }
     }
 
