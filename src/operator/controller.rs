@@ -213,6 +213,7 @@ async fn stand_by(
 struct Instruments {
     refreshed: Option<Instant>,
     waiting: BTreeMap<String, usize>,
+    ramping: BTreeMap<String, u32>,
 }
 
 impl Instruments {
@@ -231,6 +232,14 @@ impl Instruments {
             operator.metrics.gate_waiting(provider, *waiting);
         }
         self.waiting = waiting;
+        let ramping = operator.gate.ramping_by_provider();
+        for provider in self.ramping.keys().filter(|provider| !ramping.contains_key(*provider)) {
+            operator.metrics.gate_concurrency(provider, None);
+        }
+        for (provider, most) in &ramping {
+            operator.metrics.gate_concurrency(provider, Some(*most));
+        }
+        self.ramping = ramping;
     }
 }
 

@@ -64,6 +64,7 @@ pub fn text() -> String {
     }
     metrics.watch_failed("secrets");
     metrics.gate_waiting("p", 0);
+    metrics.gate_concurrency("p", Some(1));
     metrics.clock_offset("p", 0.0);
     metrics.encode()
 }

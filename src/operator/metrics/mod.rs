@@ -48,6 +48,7 @@ pub struct Metrics {
     passes: Family<OutcomeLabels, Counter>,
     pass_seconds: Family<OutcomeLabels, Histogram, fn() -> Histogram>,
     gate_waiting: Family<ProviderLabels, Gauge>,
+    gate_concurrency: Family<ProviderLabels, Gauge>,
     clock_offset: Family<ProviderLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     api_requests: Family<ApiLabels, Counter>,
     watch_errors: Family<WatchLabels, Counter>,
@@ -68,6 +69,7 @@ impl Metrics {
             passes: Family::default(),
             pass_seconds: Family::new_with_constructor(|| Histogram::new(PASS_BUCKETS)),
             gate_waiting: Family::default(),
+            gate_concurrency: Family::default(),
             clock_offset: Family::default(),
             api_requests: Family::default(),
             watch_errors: Family::default(),
@@ -95,6 +97,11 @@ impl Metrics {
         own.register("reconciliations", "Passes over one ApiToken", self.passes.clone());
         own.register("reconcile_duration_seconds", "Duration of a pass", self.pass_seconds.clone());
         own.register("gate_waiting", "Requests waiting for their turn at a provider", self.gate_waiting.clone());
+        own.register(
+            "gate_concurrency",
+            "Requests that may be in flight at a provider that was away",
+            self.gate_concurrency.clone(),
+        );
         own.register(
             "clock_offset_seconds",
             "How far the provider's clock, by its Date header, is ahead of ours",
@@ -155,6 +162,20 @@ impl Metrics {
         self.gate_waiting.get_or_create(&ProviderLabels::new(provider)).set(waiting);
     }
 
+    /// How many requests may be in flight at this provider after an outage; `None`: its own limits hold again, and it
+    /// has no series.
+    pub fn gate_concurrency(&self, provider: &str, most: Option<u32>) {
+        let labels = ProviderLabels::new(provider);
+        match most {
+            Some(most) => {
+                self.gate_concurrency.get_or_create(&labels).set(most.into());
+            }
+            None => {
+                self.gate_concurrency.remove(&labels);
+            }
+        }
+    }
+
     /// By how many seconds this provider's clock is ahead of ours; negative if it is behind.
     pub fn clock_offset(&self, provider: &str, seconds: f64) {
         self.clock_offset.get_or_create(&ProviderLabels::new(provider)).set(seconds);
@@ -163,6 +184,7 @@ impl Metrics {
     /// The provider is gone: so are its series, or providers that come and go would grow memory for ever.
     pub fn forget_provider(&self, provider: &str) {
         self.gate_waiting.remove(&ProviderLabels::new(provider));
+        self.gate_concurrency.remove(&ProviderLabels::new(provider));
         self.clock_offset.remove(&ProviderLabels::new(provider));
         for outcome in ERRAND_OUTCOMES {
             let labels = ErrandLabels::new(provider, outcome);

@@ -87,13 +87,17 @@ fn a_forgotten_provider_leaves_no_series_and_its_namesake_elsewhere_stays() {
             metrics.revoked(provider, outcome);
         }
         metrics.gate_waiting(provider, 3);
+        metrics.gate_concurrency(provider, Some(16));
         metrics.clock_offset(provider, -7.5);
     }
     metrics.forget_provider("TokenProvider/web/sso");
     let text = metrics.encode();
     assert!(!text.contains("TokenProvider/web/sso"), "{text}");
     assert_has(&text, r#"apitoken_gate_waiting{provider="TokenProvider/shop/sso"} 3"#);
+    assert_has(&text, r#"apitoken_gate_concurrency{provider="TokenProvider/shop/sso"} 16"#);
     assert_has(&text, r#"apitoken_clock_offset_seconds{provider="TokenProvider/shop/sso"} -7.5"#);
+    metrics.gate_concurrency("TokenProvider/shop/sso", None);
+    assert!(!metrics.encode().contains("apitoken_gate_concurrency{"), "its own limits hold again");
     for labels in ["outcome=\"Refused\"", "outcome=\"LeftOut\""] {
         assert_has(&text, &format!("apitoken_probes_total{{provider=\"TokenProvider/shop/sso\",{labels}}} 1"));
         assert_has(&text, &format!("apitoken_revocations_total{{provider=\"TokenProvider/shop/sso\",{labels}}} 1"));
