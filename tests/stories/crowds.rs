@@ -19,6 +19,8 @@ use crate::{
 const HANGING: usize = 150;
 const EXPIRED: usize = 60;
 const CONCURRENCY: usize = 4;
+/// Of the provider that was away: enough to see how many of it are used.
+const WIDE: usize = 16;
 /// While the first tokens are given.
 const AT_FIRST: Duration = Duration::from_millis(200);
 /// While all are renewed: long beside what the operator and a loaded machine need for a request.
@@ -125,15 +127,17 @@ async fn an_apitoken_that_is_edited_all_the_time_costs_no_call_and_delays_nobody
 struct Expired {
     world: World,
     palette: Palette,
+    /// How many requests at once the provider allows.
+    concurrency: usize,
     /// Name and expiry.
     expiries: Vec<(String, String)>,
 }
 
 impl Expired {
     /// `outage` begins when all have their first token.
-    async fn during(outage: impl AsyncFnOnce(&mut World, &Palette)) -> Self {
+    async fn during(concurrency: usize, outage: impl AsyncFnOnce(&mut World, &Palette)) -> Self {
         let mut world = World::new().await;
-        let limits = json!({ "concurrency": CONCURRENCY, "requestsPerSecond": 1000, "burst": 1000 });
+        let limits = json!({ "concurrency": concurrency, "requestsPerSecond": 1000, "burst": 1000 });
         let palette = vendor(&world, "narrow", limits).await;
         palette.script(|script| (script.lifetime, script.login_latency) = (Duration::from_secs(25), AT_FIRST));
         for number in 0..EXPIRED {
@@ -154,7 +158,7 @@ impl Expired {
         .await;
         let expiries = join_all((0..EXPIRED).map(|number| output_expiry(&world, number))).await;
         palette.clear();
-        Self { world, palette, expiries }
+        Self { world, palette, concurrency, expiries }
     }
 
     /// Waits until all are renewed. Returns how long the provider was busy with it, and how much longer than it had to.
@@ -168,15 +172,15 @@ impl Expired {
         let first = calls.iter().map(|one| one.received).min().expect("calls");
         let end = calls.iter().filter_map(|one| one.answered).max().expect("answers");
         let took = end.duration_since(first).as_secs_f64();
-        let least = LATENCY.as_secs_f64() * oracles::count(EXPIRED) / oracles::count(CONCURRENCY);
-        assert!(self.palette.peak_in_flight() <= CONCURRENCY, "more than the provider allows");
+        let least = LATENCY.as_secs_f64() * oracles::count(EXPIRED) / oracles::count(self.concurrency);
+        assert!(self.palette.peak_in_flight() <= self.concurrency, "more than the provider allows");
         (Duration::from_secs_f64(took), took / least)
     }
 }
 
 #[tokio::test]
 async fn tokens_that_expired_while_the_operator_was_down_are_renewed_as_fast_as_the_provider_allows() {
-    let mut expired = Expired::during(async |world, _| world.stop_operator().await).await;
+    let mut expired = Expired::during(CONCURRENCY, async |world, _| world.stop_operator().await).await;
     expired.world.start_operator().await;
     let (took, share) = expired.drained().await;
     let calls = expired.palette.history();
@@ -199,18 +203,31 @@ async fn tokens_that_expired_while_the_operator_was_down_are_renewed_as_fast_as_
 
 #[tokio::test]
 async fn tokens_that_expired_while_the_provider_was_down_are_renewed_within_its_bounds() {
-    let expired = Expired::during(async |_, palette| palette.stop()).await;
+    let expired = Expired::during(WIDE, async |_, palette| palette.stop()).await;
     let back = Instant::now();
     expired.palette.restart().expect("it is back");
     let (took, share) = expired.drained().await;
+    let calls = expired.palette.history();
+    let peak = expired.palette.peak_in_flight();
+    leaps_nowhere(&calls);
+    assert!(peak > CONCURRENCY, "never more than {peak} at once, however long it has been back");
     row(78)
-        .injected(format!("a provider is down until {EXPIRED} tokens have expired; it allows {CONCURRENCY} requests at once"))
-        .judged(&oracles::asked(&expired.palette.history()))
+        .injected(format!("a provider is down until {EXPIRED} tokens have expired; it allows {WIDE} requests at once"))
+        .judged(&oracles::asked(&calls))
         .took("the provider is back, all of its expired tokens are renewed", back.elapsed())
         .holds(format!(
-            "{:.1} s from the first call to the last answer, {share:.1} times what its bounds make necessary: each waits for its own back-off; never more than {CONCURRENCY} at once",
+            "{:.1} s from the first call to the last answer, {share:.1} times what its bounds make necessary: each waits for its own back-off; one at once at first, one more for each reply at most, and never more than {peak}",
             took.as_secs_f64()
         ));
+}
+
+/// A provider that was away has one request to answer, and for each of its replies one more at most.
+fn leaps_nowhere(calls: &[Exchange]) {
+    for call in calls {
+        let before = calls.iter().filter(|other| other.received <= call.received).count();
+        let replies = calls.iter().filter(|other| other.answered.is_some_and(|at| at <= call.received)).count();
+        assert!(before - replies <= 1 + replies, "{} in flight after {replies} replies", before - replies);
+    }
 }
 
 async fn output_expiry(world: &World, number: usize) -> (String, String) {
