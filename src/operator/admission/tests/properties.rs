@@ -132,8 +132,9 @@ impl Run {
     fn end(&mut self, id: TicketId, now: Instant) {
         let job = self.job(id).clone();
         let provider = ask_of(&job).provider;
+        let begun = now.checked_sub(job.lasts).unwrap();
         match job.fails {
-            Some(credential) => self.admission.failed(&provider, &credential.to_string(), now - job.lasts, now),
+            Some(credential) => self.admission.failed(&provider, &credential.to_string(), begun, now),
             None => self.admission.replied(&provider, now),
         }
     }

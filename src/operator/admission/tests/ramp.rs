@@ -248,10 +248,10 @@ fn a_provider_that_is_met_with_care_is_remembered_for_two_minutes_and_then_forgo
         }
     };
     scene.outage(10);
-    scene.now += FORGOTTEN_AFTER - SECOND;
+    scene.now += FORGOTTEN_AFTER / 2;
     away(&mut scene, 1_000);
     assert_eq!(scene.ramping(), Some(1), "it was idle and is still away");
-    scene.now += SECOND;
+    scene.now += FORGOTTEN_AFTER / 2;
     assert_eq!(scene.ramping(), None);
     scene.crowd(200);
     assert_eq!(scene.admission.poll(scene.now).admitted.len(), 1, "and no burst after it");
