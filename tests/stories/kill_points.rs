@@ -72,9 +72,10 @@ async fn a_provider_that_hangs_past_the_grace_period_leaves_an_intent_and_one_lo
     let mut company = Company::new().await;
     company.world.flags.clear();
     company.world.start_operator().await;
-    company.renewing("infra").await;
-    // The vendor takes the token in all the same, long after who presented it has gone.
+    // The vendor takes the token in all the same, long after who presented it has gone. From the first refresh on: one
+    // that was quick would be on its way as well.
     company.virtana.script(|script| script.refresh_latency = Duration::from_secs(15));
+    company.token("infra", 10).await;
     company.virtana.wait_for("a refresh is on its way", PATIENCE, on_its_way).await;
     company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
     company.world.operator().tell_to_stop().expect("told");

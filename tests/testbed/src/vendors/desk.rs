@@ -76,11 +76,13 @@ impl<V: Vendor> Desk<V> {
         let mut inspection = Inspection::default();
         inspection.every_request(&request);
         let read = V::read(&request, &mut inspection);
-        let (visit, operation, fault) = self.enter(&read, inspection, request.connection);
+        let operation = operation_of::<V>(&read);
+        // Before anybody is told of the arrival: whoever waits for it may change the script at once.
+        let latency = self.latency(operation);
+        let (visit, fault) = self.enter(&read, inspection, request.connection);
         if fault == Some(Fault::Hang) {
             std::future::pending::<()>().await;
         }
-        let latency = self.latency(operation);
         let error = |status| V::error(status, "scripted");
         if let Some(delivery) = fault.as_ref().and_then(|fault| fault.instead(error)) {
             wait(latency).await;
@@ -107,16 +109,9 @@ impl<V: Vendor> Desk<V> {
     }
 
     /// Enters a request in the history, with the fault that it meets.
-    fn enter(
-        &self,
-        read: &Result<V::Ask, Misread>,
-        inspection: Inspection,
-        connection: u64,
-    ) -> (Visit, Operation, Option<Fault>) {
-        let (operation, account) = match read {
-            Ok(ask) => (V::operation(ask), V::account(ask, &self.books().ledger)),
-            Err(misread) => (misread.operation, None),
-        };
+    fn enter(&self, read: &Result<V::Ask, Misread>, inspection: Inspection, connection: u64) -> (Visit, Option<Fault>) {
+        let operation = operation_of::<V>(read);
+        let account = read.as_ref().ok().and_then(|ask| V::account(ask, &self.books().ledger));
         let fault = self.faults().take(operation);
         let visit = self.history.arrive(Arrival {
             operation,
@@ -125,7 +120,7 @@ impl<V: Vendor> Desk<V> {
             fault: fault.as_ref().map(|fault| format!("{fault:?}")),
             protocol_errors: inspection.into_mistakes(),
         });
-        (visit, operation, fault)
+        (visit, fault)
     }
 
     fn latency(&self, operation: Operation) -> Duration {
@@ -199,6 +194,10 @@ impl<V: Vendor> Handler for Desk<V> {
     fn handle(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(self.answer(request))
     }
+}
+
+fn operation_of<V: Vendor>(read: &Result<V::Ask, Misread>) -> Operation {
+    read.as_ref().map_or_else(|misread| misread.operation, V::operation)
 }
 
 /// A timer of zero would still cost a tick of a millisecond.
