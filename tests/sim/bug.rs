@@ -32,6 +32,16 @@ pub enum Bug {
     KeepsRequests,
     /// I12: the Lease is believed to be held for ever.
     BelievesInItsLease,
+    /// Row 9: a pass that panics takes the loop with it.
+    PanicsEndTheLoop,
+    /// Row 9: a pass that panics counts as one that has to run again at once.
+    PanicsCountForNothing,
+    /// I1: what is revoked is the token that pods use.
+    RevokesTheNewToken,
+    /// I6: a token is probed more often than its provider says.
+    ProbesTooOften,
+    /// I8: a refused probe is taken for a good one.
+    DeafToProbes,
     /// I13: a deletion goes unnoticed.
     DeafToDeletions,
 }

@@ -10,20 +10,20 @@ use apitoken_operator::{
         tls::TlsMaterial,
     },
     provider::{interpret::Reply, render::Request},
+    token::decide::Errand,
 };
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
 use k8s_openapi::jiff::Timestamp;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::{sync::oneshot, time::timeout};
-use url::Url;
 
 use crate::{
     bug::Bug,
-    fault::{Harm, MINUTE, Odd, SECOND, Step},
+    fault::{HOUR, Harm, MINUTE, Odd, SECOND, Step},
     history::{Asked, Event, How, Scope},
     leak::WANTED,
+    order::{Ask, Order},
     sim::{Flight, Sim, State, pause},
     vendor::Answer,
 };
@@ -34,17 +34,6 @@ pub struct Road {
     pub process: usize,
     /// One for all, where that bug is planted.
     pub line: tokio::sync::Mutex<()>,
-}
-
-/// A request, as a provider reads it.
-struct Order {
-    url: Url,
-    provider: usize,
-    operation: Operation,
-    uid: String,
-    token: String,
-    credentials: String,
-    body: Value,
 }
 
 /// Takes a request off the list however it ends.
@@ -60,10 +49,11 @@ impl Carrier for Road {
         now: &'a (dyn Fn() -> Timestamp + Sync),
     ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
         Box::pin(async move {
-            let order = Order::read(&self.sim, &request);
+            let mut order = Order::read(&self.sim, &request);
             let frozen = self.sim.lock().processes[self.process].paused_until > self.sim.now();
             self.sim.running(self.process).await;
             let _line = if self.sim.has(Bug::SharesOneLine) { Some(self.line.lock().await) } else { None };
+            self.pervert(&mut order);
             let mut sent_at = now();
             let sent = self.send(&order, frozen);
             let answer = timeout(limit, sent).await.unwrap_or(Err((Cause::Timeout(limit), true)));
@@ -71,23 +61,42 @@ impl Carrier for Road {
             if self.sim.has(Bug::CountsFromTheReply) {
                 sent_at = now();
             }
+            match (order.ask, &answer) {
+                (Ask::Tokens(operation), Ok(answer)) => self.heard(&order, operation, answer),
+                (Ask::Tokens(_), Err(_)) => {}
+                (Ask::About(errand), answer) => {
+                    self.heard_about(&order, errand, answer.as_ref().ok().map(|answer| answer.status));
+                }
+            }
             let mut answer = answer.map_err(|(cause, sent)| Unanswered::new(&order.url, cause, sent))?;
-            self.heard(&order, &answer);
-            if self.sim.has(Bug::DistrustsRefreshes) && order.operation == Operation::Refresh {
-                answer.status = 400;
-            }
-            if answer.refused && self.sim.has(Bug::RetriesRefusedPasswords) {
-                answer.status = 500;
-            }
-            if self.sim.has(Bug::MisreadsLifetimes) {
-                answer.body = answer.body.replace("\"expiresIn\":", "\"expiresIn\":3");
-            }
+            self.misread(&order, &mut answer);
             Ok(reply(&answer, sent_at, now()))
         })
     }
 }
 
 impl Road {
+    /// The planted bug in what is sent.
+    fn pervert(&self, order: &mut Order) {
+        if order.ask == Ask::About(Errand::Revoke) && self.sim.has(Bug::RevokesTheNewToken) {
+            let exposed = self.sim.lock().exposed_text(order);
+            order.body["token"] = exposed.into();
+        }
+    }
+
+    /// The planted bugs in what is heard.
+    fn misread(&self, order: &Order, answer: &mut Answer) {
+        match self.sim.bug {
+            Some(Bug::DistrustsRefreshes) if order.ask == Ask::Tokens(Operation::Refresh) => answer.status = 400,
+            Some(Bug::RetriesRefusedPasswords) if answer.refused => answer.status = 500,
+            Some(Bug::DeafToProbes) if order.ask == Ask::About(Errand::Probe) => answer.status = 200,
+            Some(Bug::MisreadsLifetimes) => {
+                answer.body = answer.body.replace("\"expiresIn\":", "\"expiresIn\":3");
+            }
+            _ => {}
+        }
+    }
+
     async fn send(&self, order: &Order, frozen: bool) -> Result<Answer, (Cause, bool)> {
         let (harm, there, back, down) = self.fate(order);
         match harm {
@@ -109,10 +118,10 @@ impl Road {
         let _landing = self.depart(order, frozen);
         let (tell, told) = oneshot::channel();
         let (sim, process) = (Arc::clone(&self.sim), self.process);
-        let (provider, operation, body) = (order.provider, order.operation, order.body.clone());
+        let (provider, token, ask, body) = (order.provider, order.token.clone(), order.ask, order.body.clone());
         tokio::spawn(async move {
             pause(there).await;
-            let answer = sim.answer(provider, operation, &body);
+            let answer = sim.answer(provider, &token, ask, &body);
             if harm == Some(Harm::CrashAfter) {
                 sim.kill(process);
             }
@@ -125,7 +134,10 @@ impl Road {
         }
         let answer = told.await.map_err(|_| (Cause::Closed, true))?;
         pause(back).await;
-        assert!(harm != Some(Harm::Panic), "{WANTED} {} after {}", answer.body, order.body);
+        if harm == Some(Harm::Panic) {
+            self.sim.panicking(self.process, Some(&order.token));
+            panic!("{WANTED} {} after {}", answer.body, order.body);
+        }
         if harm == Some(Harm::LostAfter) { Err((Cause::Closed, true)) } else { Ok(answer) }
     }
 
@@ -133,7 +145,7 @@ impl Road {
         let now = self.sim.now();
         let mut state = self.sim.lock();
         let (there, back) = (state.rng.between(5, 400), state.rng.between(5, 400));
-        let step = if order.operation == Operation::Login { Step::Login } else { Step::Refresh };
+        let step = order.ask.step();
         let down = now < state.vendors[order.provider].down_until;
         let Some(harm) = state.strike(step) else { return (None, there, back, down) };
         let slow = if let Harm::Slow(lasts) = harm { lasts } else { 0 };
@@ -152,43 +164,55 @@ impl Road {
         let now = self.sim.now();
         let mut state = self.sim.lock();
         let state = &mut *state;
+        let alive = |flight: &&Flight| flight.credentials == order.credentials;
+        let in_flight = state.flights.iter().filter(alive).filter(|flight| state.is_running(flight, now)).count();
+        match order.ask {
+            Ask::Tokens(operation) => self.asked(order, operation, in_flight, state, now),
+            Ask::About(errand) => self.inquired(order, errand, in_flight, state, now),
+        }
+        if !frozen {
+            state.usurps(self.process, now, format!("{:?} for {}", order.ask, order.token));
+        }
+        state.serial += 1;
+        let id = state.serial;
+        let (credentials, login) = (order.credentials.clone(), order.ask == Ask::Tokens(Operation::Login));
+        state.flights.push(Flight { id, process: self.process, credentials, login });
+        Landing(Arc::clone(&self.sim), id)
+    }
+
+    fn asked(&self, order: &Order, operation: Operation, in_flight: usize, state: &mut State, now: i64) {
         let stored = state.session_of(&order.uid);
         let stored = stored.and_then(|session| Some(session["material"]["refreshToken"].as_str()?.to_owned()));
-        let refreshes = order.operation == Operation::Refresh;
-        let alive = |flight: &&Flight| flight.credentials == order.credentials;
+        let refreshes = operation == Operation::Refresh;
         let asked = Asked {
             process: self.process,
             token: order.token.clone(),
             provider: order.provider,
-            operation: order.operation,
+            operation,
             content: format!("{} {}", order.body["user"], order.body["password"]),
             presented: refreshes.then(|| order.body["refresh"].as_str().unwrap_or_default().to_owned()),
             stored,
             one_time: state.vendors[order.provider].one_time,
-            in_flight: state.flights.iter().filter(alive).filter(|flight| state.is_running(flight, now)).count(),
+            in_flight,
             due_at: state.due_of(&order.token, &order.uid).map(|due| due - state.offset),
         };
         state.note(now, Event::Asked(asked));
-        if !frozen {
-            state.usurps(self.process, now, format!("{:?} for {}", order.operation, order.token));
-        }
-        state.serial += 1;
-        let id = state.serial;
-        let credentials = order.credentials.clone();
-        state.flights.push(Flight { id, process: self.process, credentials, login: !refreshes });
-        Landing(Arc::clone(&self.sim), id)
     }
 
     /// The answer has arrived: what it is an excuse for.
-    fn heard(&self, order: &Order, answer: &Answer) {
+    fn heard(&self, order: &Order, operation: Operation, answer: &Answer) {
         let now = self.sim.now();
         let mut state = self.sim.lock();
         state.processes[self.process].owes.insert(order.token.clone());
-        let (token, operation, meaning) = (order.token.clone(), order.operation, answer.meaning(order.operation));
+        let (token, meaning) = (order.token.clone(), answer.meaning(operation));
         state.note(now, Event::Answered { token, operation, meaning });
-        let login = order.operation == Operation::Login;
+        let login = operation == Operation::Login;
         if login {
             state.interrupted.remove(&order.credentials);
+        }
+        if let Some(wait) = answer.retry_after.filter(|wait| *wait > 60) {
+            let until = now + (wait * SECOND).min(HOUR) + MINUTE;
+            state.note(now, Event::AskedToWait { provider: order.provider, until });
         }
         match answer.odd {
             Some(Odd::Status(429 | 503, _)) => {
@@ -222,9 +246,16 @@ impl Road {
 }
 
 impl Sim {
-    fn answer(&self, provider: usize, operation: Operation, body: &Value) -> Answer {
+    fn answer(&self, provider: usize, token: &str, ask: Ask, body: &Value) -> Answer {
         let now = self.now();
         let mut state = self.lock();
+        let operation = match ask {
+            Ask::Tokens(operation) => operation,
+            Ask::About(errand) => {
+                let about = body["token"].as_str().unwrap_or_default();
+                return state.answer_about((provider, token), errand, about, now);
+            }
+        };
         state.serial += 1;
         let serial = state.serial;
         let answer = state.vendors[provider].answer(operation, body, serial, now);
@@ -247,27 +278,6 @@ impl State {
 impl Drop for Landing {
     fn drop(&mut self) {
         self.0.lock().flights.retain(|flight| flight.id != self.1);
-    }
-}
-
-impl Order {
-    fn read(sim: &Sim, request: &Request) -> Self {
-        let url = Url::parse(request.url.expose_secret()).unwrap();
-        let uid = request.headers.iter().find(|(name, _)| name == "x-uid");
-        let uid = uid.map(|(_, value)| value.expose_secret().to_owned()).unwrap();
-        let body = request.body.as_ref().map(|body| serde_json::from_slice(body.expose_secret()).unwrap());
-        let host = url.host_str().unwrap();
-        let state = sim.lock();
-        let token = state.token_of(&uid).unwrap_or_else(|| format!("deleted {uid}"));
-        Self {
-            provider: host.split('.').next().unwrap()[1..].parse().unwrap(),
-            operation: if url.path() == "/login" { Operation::Login } else { Operation::Refresh },
-            credentials: state.credentials_of(&token).unwrap_or_default(),
-            body: body.unwrap_or_default(),
-            token,
-            uid,
-            url,
-        }
     }
 }
 

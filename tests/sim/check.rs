@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     fault::{HOUR, MINUTE, SECOND, clock},
-    history::{Asked, Event, History},
-    ledger, manners,
+    history::{Asked, Event, History, Inquiry},
+    ledger, manners, proofs,
     timeline::{Held, timelines},
 };
 
@@ -49,6 +49,12 @@ pub const INVARIANTS: &[Check] = &[
     i12_nobody_acts_without_the_lease,
     i13_what_is_deleted_stays_deleted,
     no_pass_panics,
+    manners::row_9_a_pass_that_panics_waits,
+    proofs::i1_no_token_in_use_is_revoked,
+    proofs::i1_pods_have_their_time_before_a_revocation,
+    proofs::i6_a_token_is_revoked_few_times,
+    proofs::i6_probes_keep_their_interval,
+    proofs::i8_a_token_that_was_ended_is_found_and_replaced,
 ];
 
 pub fn violations(history: &History) -> Vec<Violation> {
@@ -141,10 +147,16 @@ fn i3_one_request_at_a_time_for_one_credentials_secret(history: &History) -> Vec
         let mut entries = history.entries.iter().filter(|entry| matches!(entry.event, Event::LeaseDeleted));
         entries.any(|entry| entry.at <= at && at - entry.at < ON_ITS_WAY)
     };
-    let crossed = asked(history).filter(|(at, asked)| asked.in_flight > 0 && !deleted(*at));
+    let sent = history.entries.iter().filter_map(|entry| match &entry.event {
+        Event::Asked(Asked { token, in_flight, .. }) | Event::Inquired(Inquiry { token, in_flight, .. }) => {
+            Some((entry.at, token, *in_flight))
+        }
+        _ => None,
+    });
+    let crossed = sent.filter(|(at, _, in_flight)| *in_flight > 0 && !deleted(*at));
     crossed
-        .map(|(at, asked)| {
-            let what = format!("{}: {} other requests were in flight", asked.token, asked.in_flight);
+        .map(|(at, token, in_flight)| {
+            let what = format!("{token}: {in_flight} other requests were in flight");
             Violation { invariant: "I3", at, what }
         })
         .collect()
@@ -239,9 +251,12 @@ fn i7_nobody_waits_for_anothers_provider(history: &History) -> Vec<Violation> {
 }
 
 fn i8_all_is_well_when_faults_have_stopped(history: &History) -> Vec<Violation> {
-    let since = history.healed_at + RECOVERY;
     let mut found = Vec::new();
     for (token, line) in timelines(history).into_iter().filter(|(_, line)| line.lives) {
+        let since = history.asked_to_wait(&token).unwrap_or_default().max(history.healed_at + RECOVERY);
+        if since >= history.ends_at {
+            continue;
+        }
         for held in line.held.iter().filter(|held| held.until > since) {
             let good_until = held.issue.as_ref().map_or(0, |issue| issue.expires_at.unwrap_or(i64::MAX));
             if good_until < held.until {

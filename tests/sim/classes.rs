@@ -6,15 +6,15 @@ use testbed::reliability::tables::Table;
 
 use crate::{
     campaign::runs,
-    fault::plan_of,
     ledger::{Logins, account},
     number,
+    plan::plan_of,
     rng::Rng,
     run::Scenario,
 };
 
 /// All classes but those in which somebody wishes for a login: edits of credentials, of providers, of ApiTokens.
-const CLASSES: [&str; 13] = [
+const CLASSES: [&str; 15] = [
     "API server down",
     "Lease deleted",
     "SIGSTOP",
@@ -24,9 +24,11 @@ const CLASSES: [&str; 13] = [
     "clock jump",
     "crash at a call",
     "kill -9",
+    "odd answer about a token",
     "odd reply",
     "provider down",
     "sessions revoked",
+    "tokens ended",
     "watch late or gapped",
 ];
 const RUNS: u64 = 4;

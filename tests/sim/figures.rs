@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use apitoken_operator::api::http::Operation;
+use apitoken_operator::{api::http::Operation, token::decide::Errand};
 use testbed::reliability::tables::Table;
 
 use crate::{
@@ -21,6 +21,9 @@ pub struct Figures {
     refreshes: usize,
     one_time: usize,
     refused: usize,
+    probes: usize,
+    revoked: usize,
+    ended: usize,
     deaths: usize,
     fired: BTreeMap<String, usize>,
 }
@@ -37,6 +40,9 @@ impl Figures {
                     self.one_time += usize::from(asked.one_time);
                 }
                 Event::Refused { .. } => self.refused += 1,
+                Event::Inquired(inquiry) if inquiry.errand == Errand::Probe => self.probes += 1,
+                Event::Revoked { .. } => self.revoked += 1,
+                Event::Ended { serials } => self.ended += serials.len(),
                 Event::Died { .. } => self.deaths += 1,
                 _ => {}
             }
@@ -92,6 +98,9 @@ impl Figures {
             "refreshes",
             "of these with a one-time token",
             "presented twice",
+            "probes",
+            "tokens that somebody else ended",
+            "revoked after they were replaced",
             "invariants broken",
         ];
         let mut table = Table::new(&head);
@@ -108,6 +117,9 @@ impl Figures {
             self.refreshes,
             self.one_time,
             0,
+            self.probes,
+            self.ended,
+            self.revoked,
             0,
         ];
         table.row(&name.replace('-', " "), numbers);
@@ -117,6 +129,7 @@ impl Figures {
     pub fn tell(&self, name: &str, begun: Instant) {
         println!("{name}: {:.0} token-days in {} runs, {:.0?}", self.token_days, self.runs, begun.elapsed());
         println!("  logins {}, refreshes {}, refused for the password {}", self.logins, self.refreshes, self.refused);
+        println!("  probes {}, tokens ended {}, revoked {}", self.probes, self.ended, self.revoked);
         println!("  processes that died {}", self.deaths);
         for (kind, times) in &self.fired {
             println!("  {kind}: {times}");

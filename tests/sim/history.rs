@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use apitoken_operator::api::http::Operation;
+use apitoken_operator::{api::http::Operation, token::decide::Errand};
 
 use crate::fault::clock;
 
@@ -27,6 +27,30 @@ pub enum Event {
         token: String,
         operation: Operation,
         meaning: Meaning,
+    },
+    /// A provider has asked to be left alone for longer than a minute.
+    AskedToWait {
+        provider: usize,
+        until: i64,
+    },
+    /// A request about a token left a process.
+    Inquired(Inquiry),
+    /// A probe of this token has ended; `None`: it proves nothing.
+    Proved {
+        token: String,
+        about: u64,
+        good: Option<bool>,
+    },
+    /// A provider has ended this token because it was asked to.
+    Revoked {
+        token: String,
+        serial: u64,
+        /// The output of the ApiToken for which it was asked holds it.
+        exposed: bool,
+    },
+    /// Somebody else has ended these tokens.
+    Ended {
+        serials: Vec<u64>,
     },
     /// The intent to ask was stored.
     Intended {
@@ -132,6 +156,20 @@ pub struct Asked {
     pub due_at: Option<i64>,
 }
 
+/// A request about a token that brings none.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    pub process: usize,
+    pub token: String,
+    pub uid: String,
+    pub provider: usize,
+    pub errand: Errand,
+    /// The serial of the token.
+    pub about: u64,
+    /// As of [`Asked`].
+    pub in_flight: usize,
+}
+
 /// What an answer says of the session, by the tables of what a provider can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -176,6 +214,8 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// By the token's name.
     pub providers: std::collections::BTreeMap<String, usize>,
+    /// How often each provider is probed, in milliseconds.
+    pub probes: Vec<Option<i64>>,
     pub elected: bool,
     pub replicas: usize,
     /// Sessions go on for ever, and nobody wishes for a login: see `ledger`.
@@ -213,6 +253,24 @@ impl History {
     /// Whether something was wrong for a token at any time from `from` to `to`.
     pub fn was_blocked(&self, token: &str, from: i64, to: i64) -> bool {
         self.blocks.iter().any(|(at, until, scope, _)| *at <= to && *until >= from && self.concerns(scope, token))
+    }
+
+    /// Until when something was wrong for a token that was so at any time from `from` to `to`.
+    pub fn blocked_until(&self, token: &str, from: i64, to: i64) -> Option<i64> {
+        let blocks = self
+            .blocks
+            .iter()
+            .filter(|(at, until, scope, _)| *at <= to && *until >= from && self.concerns(scope, token));
+        blocks.map(|(_, until, ..)| *until).max()
+    }
+
+    /// Until when the provider of a token has asked to be left alone.
+    pub fn asked_to_wait(&self, token: &str) -> Option<i64> {
+        let asked = self.entries.iter().filter_map(|entry| match &entry.event {
+            Event::AskedToWait { provider, until } if self.providers.get(token) == Some(provider) => Some(*until),
+            _ => None,
+        });
+        asked.max()
     }
 
     /// Whether nothing could be known of a token, or said, at any time from `from` to `to`.

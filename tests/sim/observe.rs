@@ -50,7 +50,7 @@ impl State {
         self.note(now, event);
     }
 
-    fn issue_in(&self, secret: &Value) -> Option<crate::history::Issue> {
+    pub fn issue_in(&self, secret: &Value) -> Option<crate::history::Issue> {
         let bytes = BASE64_STANDARD.decode(secret["data"]["token"].as_str()?).ok()?;
         let token = String::from_utf8(bytes).ok()?;
         self.vendors.iter().find_map(|vendor| vendor.issues.get(&token).cloned())

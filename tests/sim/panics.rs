@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// All calls of a pass.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 11] = [
     Step::ReadSession,
     Step::ReadCredentials,
     Step::ReadOutput,
@@ -20,6 +20,8 @@ const STEPS: [Step; 9] = [
     Step::WriteStatus,
     Step::Login,
     Step::Refresh,
+    Step::Probe,
+    Step::Revoke,
 ];
 /// Not each run comes to each step when it should.
 const SEEDS: u64 = 12;
@@ -29,6 +31,7 @@ const TIMES: u8 = 3;
 fn panicking(seed: u64, step: Step) -> Scenario {
     let mut scenario = Scenario::new(seed, true);
     (scenario.shape.elected, scenario.shape.replicas) = (false, 1);
+    scenario.errands = matches!(step, Step::Probe | Step::Revoke);
     scenario.faults = vec![Fault { at: 0, what: What::Call { step, harm: Harm::Panic, times: TIMES } }];
     scenario
 }
@@ -58,7 +61,7 @@ fn a_pass_that_panics_at_any_of_its_calls_tells_no_secret_and_keeps_nobody_else_
         panics += told.len();
     }
     row(9)
-        .injected("a panic, with a secret in its message, at each of the nine calls that a pass makes, three in a row; in the simulator, in the product's own loop")
+        .injected("a panic, with a secret in its message, at each of the eleven calls that a pass can make, three in a row; in the simulator, in the product's own loop")
         .holds(format!("{panics} passes ended, counted and told by their ApiToken and without their text; all others are renewed in time, and the one recovers"));
 }
 

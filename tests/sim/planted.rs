@@ -24,9 +24,13 @@ fn provoking(seed: u64, bug: Bug) -> Scenario {
         Bug::NeverUnready => &[What::ProviderDown { provider: 0, down_for: 100 * MINUTE }],
         Bug::BelievesInItsLease => &[What::Pause { replica: 0, lasts: 60 * SECOND }],
         Bug::SeizesOutputs => &[What::User { token: 0, edit: Edit::TakeOutput, lasts: 5 * MINUTE }],
+        Bug::PanicsEndTheLoop => &[What::Call { step: Step::Refresh, harm: Harm::Panic, times: 1 }],
+        Bug::PanicsCountForNothing => &[What::Call { step: Step::ReadSession, harm: Harm::Panic, times: 100 }],
+        Bug::DeafToProbes => &[What::EndTokens { provider: 0, sessions: false }],
         Bug::DeafToDeletions => &[What::User { token: 0, edit: Edit::Delete, lasts: SECOND }],
         _ => &[],
     };
+    scenario.errands = matches!(bug, Bug::RevokesTheNewToken | Bug::ProbesTooOften | Bug::DeafToProbes);
     scenario.endless = bug == Bug::DistrustsRefreshes;
     scenario.faults = what.iter().map(|what| Fault { at: 2 * MINUTE, what: *what }).collect();
     scenario
@@ -118,6 +122,31 @@ fn a_leader_that_believes_too_long_in_its_lease_is_caught() {
 #[test]
 fn a_secret_that_is_made_for_a_deleted_owner_is_caught() {
     is_caught(Bug::DeafToDeletions, "I13");
+}
+
+#[test]
+fn a_panic_that_ends_the_loop_is_caught() {
+    is_caught(Bug::PanicsEndTheLoop, "I8");
+}
+
+#[test]
+fn a_pass_that_panics_and_runs_again_at_once_is_caught() {
+    is_caught(Bug::PanicsCountForNothing, "row 9");
+}
+
+#[test]
+fn a_revocation_of_the_token_that_pods_use_is_caught() {
+    is_caught(Bug::RevokesTheNewToken, "I1");
+}
+
+#[test]
+fn a_probe_that_ignores_its_interval_is_caught() {
+    is_caught(Bug::ProbesTooOften, "I6");
+}
+
+#[test]
+fn a_refused_probe_that_changes_nothing_is_caught() {
+    is_caught(Bug::DeafToProbes, "I8");
 }
 
 #[test]

@@ -11,10 +11,11 @@ use tokio::{
 use crate::{
     bug::Bug,
     check::{Violation, violations},
-    fault::{Fault, HOUR, MINUTE, Shape, plan},
+    fault::{Fault, HOUR, MINUTE, Shape},
     history::{Event, History},
     leak::{CANARY, listen},
     observe::CREDENTIALS,
+    plan::plan,
     process::{look_back, supervise},
     rng::Rng,
     sim::{Sim, pause, timestamp},
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub dense: bool,
     /// All sessions can be refreshed for ever.
     pub endless: bool,
+    /// All providers can be probed, and revoke; their tokens live for an hour.
+    pub errands: bool,
     pub faults: Vec<Fault>,
 }
 
@@ -58,7 +61,7 @@ impl Scenario {
             ends_at: healed_at + if dense { 40 * MINUTE } else { 30 * HOUR },
         };
         let faults = plan(&mut rng, &shape);
-        Self { seed, shape, dense, endless: false, faults }
+        Self { seed, shape, dense, endless: false, errands: false, faults }
     }
 
     /// Seven days, a thousand tokens, and a fault every few minutes.
@@ -69,7 +72,7 @@ impl Scenario {
         let shape =
             Shape { providers, tokens, replicas, elected: false, faults, healed_at, ends_at: healed_at + 24 * HOUR };
         let faults = plan(&mut rng, &shape);
-        Self { seed, shape, dense: false, endless: false, faults }
+        Self { seed, shape, dense: false, endless: false, errands: false, faults }
     }
 
     pub fn token_days(&self) -> f64 {
@@ -89,12 +92,14 @@ impl Scenario {
             .map(|number| {
                 let lifetime = lifetime(&mut rng, self.dense);
                 let vendor = Vendor::new(number, lifetime, &mut rng);
+                let vendor = if self.errands { vendor.with_errands() } else { vendor };
                 if self.endless { vendor.endless() } else { vendor }
             })
             .collect();
         let providers = (0..self.shape.tokens).map(|number| (format!("t{number}"), number % vendors.len())).collect();
         let history = History {
             providers,
+            probes: vendors.iter().map(|vendor| vendor.offers.probe).collect(),
             elected: self.shape.elected,
             replicas: self.shape.replicas,
             endless: self.endless,

@@ -40,6 +40,7 @@ impl Sim {
             return answer(&(200, pretended));
         }
         self.look_for_secrets(&call);
+        let concerned = self.lock().concerned(&call);
         let (harm, there, back) = self.fate(&call);
         match harm {
             Some(Harm::CrashBefore) => self.kill(process),
@@ -75,7 +76,10 @@ impl Sim {
         }
         pause(back).await;
         self.running(process).await;
-        assert!(harm != Some(Harm::Panic), "{WANTED} {}, or {CANARY}", done.1);
+        if harm == Some(Harm::Panic) {
+            self.panicking(process, concerned.as_deref());
+            panic!("{WANTED} {}, or {CANARY}", done.1);
+        }
         answer(&done)
     }
 
@@ -114,6 +118,7 @@ impl Sim {
         let mut state = self.lock();
         let state = &mut *state;
         let theirs = state.store.get(&call.id).is_some_and(|there| is_of_others(call, there));
+        state.store.clock.clone_from(&created);
         let (code, object) = call.apply(&mut state.store, process, &created);
         if code < 300 && call.is_write() && !call.forgotten {
             let what = call.step();

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use apitoken_operator::operator::Operator;
+use apitoken_operator::operator::{
+    Operator,
+    entry::{Key, Subject},
+};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::{
@@ -156,6 +159,18 @@ impl Sim {
         state.note(now, Event::Blocked { scope: Scope::All, until: now + 90 * SECOND, how: How::Blind });
         for flight in cut_off.iter().filter(|flight| flight.login) {
             state.interrupt(&flight.credentials, now);
+        }
+    }
+
+    /// A pass of this process is about to panic.
+    pub fn panicking(&self, process: usize, token: Option<&str>) {
+        let mut state = self.lock();
+        let process = &mut state.processes[process];
+        if self.has(Bug::PanicsEndTheLoop) {
+            process.paused_until = i64::MAX;
+        }
+        if let (true, Some(operator), Some(token)) = (self.has(Bug::PanicsCountForNothing), &process.operator, token) {
+            operator.wake(Subject::Token(Key::new(NAMESPACE, token)));
         }
     }
 

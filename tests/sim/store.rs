@@ -50,6 +50,8 @@ pub struct Store {
     objects: BTreeMap<Id, Value>,
     version: u64,
     uids: u64,
+    /// What its clock shows, for the managed fields of what a process writes.
+    pub clock: String,
     /// Writes that no watch was told of yet.
     pub changes: Vec<Change>,
 }
@@ -78,6 +80,7 @@ impl Store {
             return Err(EXISTS);
         }
         self.uids += 1;
+        created.clone_into(&mut self.clock);
         // Spread, because jitter is made of them.
         let spread = self.uids.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let metadata = object["metadata"].as_object_mut().unwrap();
@@ -158,7 +161,7 @@ impl Store {
     fn put(&mut self, id: &Id, old: Option<&Value>, mut object: Value, by: By) -> Value {
         if id.kind == Kind::Secret {
             let manager = if let By::Process(_) = by { "apitoken-operator" } else { "kubectl-edit" };
-            object["metadata"]["managedFields"] = managed(old, &object, manager);
+            object["metadata"]["managedFields"] = managed(old, &object, manager, &self.clock);
         }
         if let Some(old) = old {
             object["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
@@ -194,18 +197,25 @@ fn merge(into: &mut Value, patch: &Value) {
 }
 
 /// Whoever changes a key of the data owns it; what stays as it was stays whose it was.
-fn managed(old: Option<&Value>, object: &Value, manager: &str) -> Value {
+fn managed(old: Option<&Value>, object: &Value, manager: &str, clock: &str) -> Value {
     let mut owned: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for (key, value) in object["data"].as_object().into_iter().flatten() {
         let kept = old.filter(|old| old["data"].get(key) == Some(value)).and_then(|old| owner(old, key));
         let owner = kept.unwrap_or_else(|| manager.to_owned());
         owned.entry(owner).or_default().insert(format!("f:{key}"), json!({}));
     }
-    let entry = |(manager, keys)| {
-        json!({ "manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+    let same_data = old.is_some_and(|old| old["data"] == object["data"]);
+    let entry = |(by, keys): (String, _)| {
+        let before = old.and_then(|old| entry_of(old, &by)).filter(|_| same_data || by != manager);
+        let time = before.map_or_else(|| json!(clock), |before| before["time"].clone());
+        json!({ "manager": by, "operation": "Update", "apiVersion": "v1", "time": time, "fieldsType": "FieldsV1",
             "fieldsV1": { "f:data": Value::Object(keys) } })
     };
     Value::Array(owned.into_iter().map(entry).collect())
+}
+
+fn entry_of<'a>(object: &'a Value, manager: &str) -> Option<&'a Value> {
+    object["metadata"]["managedFields"].as_array()?.iter().find(|entry| entry["manager"] == manager)
 }
 
 fn owner(object: &Value, key: &str) -> Option<String> {

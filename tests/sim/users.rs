@@ -34,6 +34,18 @@ pub async fn befall(sim: Arc<Sim>, fault: Fault) {
             (0..times).for_each(|_| state.vendors[provider].odd.push_back(odd));
         }
         What::Revoke { provider } => sim.lock().vendors[provider].revoke(),
+        What::EndTokens { provider, sessions } => {
+            let mut state = sim.lock();
+            let serials = state.vendors[provider].end_all();
+            state.note(now, Event::Ended { serials });
+            if sessions {
+                state.vendors[provider].revoke();
+            }
+        }
+        What::ErrandReply { provider, status, times } => {
+            let mut state = sim.lock();
+            (0..times).for_each(|_| state.vendors[provider].odd_errands.push_back(status));
+        }
         What::EditProvider { provider } => edit_provider(&sim, provider),
         What::User { token, edit, lasts } => user(&sim, &format!("t{token}"), edit, lasts).await,
         What::LeaseDeleted => {
@@ -226,6 +238,7 @@ pub fn heal(sim: &Arc<Sim>) {
     state.armed.clear();
     for vendor in &mut state.vendors {
         vendor.odd.clear();
+        vendor.odd_errands.clear();
     }
     for token in state.tokens() {
         state.give_back(&Id::secret(NAMESPACE, &token));

@@ -1,11 +1,12 @@
 //! A provider: accounts with a lockout counter, sessions with refresh tokens, and odd replies on demand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use apitoken_operator::api::http::Operation;
 use serde_json::{Value, json};
 
 use crate::{
+    errand::Offers,
     fault::{HOUR, MINUTE, Odd, SECOND},
     history::{Issue, Meaning},
     leak::CANARY,
@@ -37,6 +38,11 @@ pub struct Vendor {
     pub edits: u32,
     /// The last token of each user.
     last: BTreeMap<String, String>,
+    pub offers: Offers,
+    /// Serials of tokens that were ended before their expiry.
+    pub ended: BTreeSet<u64>,
+    /// What it answers instead to the next requests about a token.
+    pub odd_errands: VecDeque<u16>,
 }
 
 #[derive(Default)]
@@ -71,7 +77,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn of(status: u16) -> Self {
+    pub fn of(status: u16) -> Self {
         Self { status, retry_after: None, body: "{}".to_owned(), refused: false, odd: None, kept: None }
     }
 
@@ -108,6 +114,9 @@ impl Vendor {
             down_until: 0,
             edits: 0,
             last: BTreeMap::new(),
+            offers: Offers::new(lifetime, rng),
+            ended: BTreeSet::new(),
+            odd_errands: VecDeque::new(),
         }
     }
 
@@ -138,6 +147,14 @@ impl Vendor {
             if let Some(limit) = self.session_limit {
                 http["refresh"]["sessionLimit"] = json!(format!("{}s", limit / SECOND));
             }
+        }
+        let about = |path| json!({ "method": "POST", "path": path, "headers": uid, "body": { "json": { "token": "${session.accessToken}" } } });
+        if let Some(interval) = self.offers.probe {
+            http["probe"] = about("/probe");
+            http["probe"]["interval"] = json!(format!("{}s", interval / SECOND));
+        }
+        if self.offers.revoke {
+            http["revoke"] = about("/revoke");
         }
         let timeout = format!("{}s", 20 + self.edits);
         json!({ "url": format!("https://v{}.example.com", self.number), "limits": { "timeout": timeout }, "http": http })
@@ -230,7 +247,8 @@ impl Vendor {
     /// The token that it gave before, with what is left of its life.
     fn repeat(&self, user: &str, body: &mut Value, now: i64) {
         let Some(token) = self.last.get(user) else { return };
-        let expires_at = self.issues.get(token).and_then(|issue| issue.expires_at);
+        let issue = self.issues.get(token).filter(|issue| !self.ended.contains(&issue.serial));
+        let expires_at = issue.and_then(|issue| issue.expires_at);
         let Some(expires_at) = expires_at.filter(|at| *at > now + SECOND) else { return };
         body["token"] = json!(token);
         body["expiresIn"] = json!((expires_at - now) / SECOND);
