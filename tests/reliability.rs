@@ -9,9 +9,10 @@ use std::{
 };
 
 use testbed::reliability::{
+    fuzz,
     matrix::{Fault, matrix},
     notes,
-    page::{TABLES, page, shape},
+    page::{TABLES, Tables, page, shape},
     tables,
 };
 
@@ -77,6 +78,19 @@ fn the_page_has_a_line_for_each_row_and_calls_none_unshown() {
     assert!(!page.contains("NOT SHOWN"), "{page}");
 }
 
+fn kept_of_fuzzing() -> PathBuf {
+    repository().join("tests/testbed/src/reliability/fuzz.json")
+}
+
+#[test]
+fn the_page_tells_of_each_fuzz_target() {
+    let kept: tables::Table = serde_json::from_slice(&fs::read(kept_of_fuzzing()).unwrap()).unwrap();
+    let told: BTreeSet<_> = kept.rows.iter().map(|row| row[0].clone()).collect();
+    let targets = fs::read_dir(repository().join("fuzz/fuzz_targets")).unwrap();
+    let targets = targets.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
+    assert_eq!(told, targets.collect(), "`fuzz/run` and UPDATE_RELIABILITY=1 tell of a new one");
+}
+
 /// For the end of a whole run: `UPDATE_RELIABILITY=1` writes the page instead.
 #[test]
 #[ignore = "wants the notes of a run of all stories before it"]
@@ -93,8 +107,13 @@ fn the_page_says_what_the_last_run_of_all_stories_has_shown() {
         missing.is_empty(),
         "rows {missing:?} have no note: run `cargo test --test stories --test egress --test sim` first"
     );
-    let tables = TABLES.map(|(name, parts)| (name.to_owned(), tables::left(parts).unwrap()));
-    let made = page(&matrix(), &notes, &tables.into());
+    let mut tables: Tables = TABLES.map(|(name, parts)| (name.to_owned(), tables::left(parts).unwrap())).into();
+    let fuzzed = fuzz::with_newer().unwrap();
+    if update {
+        fs::write(kept_of_fuzzing(), fuzz::to_keep(&fuzzed).unwrap()).unwrap();
+    }
+    tables.insert("fuzz".to_owned(), fuzzed);
+    let made = page(&matrix(), &notes, &tables);
     if update {
         fs::write(repository().join("docs/reliability.md"), &made).unwrap();
     }

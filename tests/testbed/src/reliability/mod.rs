@@ -3,6 +3,7 @@
 //! It judges what it is given (histories of vendors, versions of outputs) and injects nothing itself.
 
 pub mod figures;
+pub mod fuzz;
 pub mod matrix;
 pub mod notes;
 pub mod oracles;

@@ -19,6 +19,7 @@ In each story the operator is the program itself, a process of its own, kube-api
 ";
 
 const SIMULATOR: &str = include_str!("simulator.md");
+const FUZZING: &str = include_str!("fuzzing.md");
 
 const AFTER: &str = "
 ## How to run it
@@ -29,10 +30,10 @@ $ cargo test --test reliability -- --ignored               # holds this page aga
 $ UPDATE_RELIABILITY=1 cargo test --test reliability -- --ignored   # writes it
 $ cargo test --test stories -- --ignored soak              # what takes too long for each run
 $ cargo test --test sim -- --ignored soak
-$ fuzz/run 20                                              # every parser of foreign bytes for 20 s; prints how often each was tried
+$ fuzz/run 20                                              # every parser of foreign bytes for 20 s; leaves how often each was tried
 ```
 
-What the soaks have shown stands in the page as it was when they were last run: `UPDATE_RELIABILITY=1` takes over what they have left.
+What the soaks and the fuzz targets have shown stands in the page as it was when they were last run: `UPDATE_RELIABILITY=1` takes over what they have left.
 
 Numbers of seconds are of one run, at the load that the figures tell; what is held equal from run to run is everything but digits. Some waits are the operator's choice (15 s between looks at the wall clock) or shortened for tests (a Lease of 6 s, 15 s by default).
 ";
@@ -40,7 +41,7 @@ Numbers of seconds are of one run, at the load that the figures tell; what is he
 /// Tables by name, as they were left.
 pub type Tables = BTreeMap<String, Table>;
 
-/// The tables that the page shows, each where its text says `{name}`, and what they are made of.
+/// The tables that the tests leave for the page, each where its text says `{name}`, and what they are made of.
 pub const TABLES: [(&str, &[&str]); 2] = [("simulated", &["long-runs", "dense-runs"]), ("logins", &["logins"])];
 
 /// The whole page.
@@ -61,11 +62,11 @@ pub fn page(matrix: &[Fault], notes: &[Note], tables: &Tables) -> String {
     }
     page.push('\n');
     where_shown(&mut page, matrix, notes);
-    let mut simulator = SIMULATOR.to_owned();
+    let mut computed = [SIMULATOR, FUZZING].concat();
     for (name, table) in tables {
-        simulator = simulator.replace(&format!("{{{name}}}\n"), &table.markdown());
+        computed = computed.replace(&format!("{{{name}}}\n"), &table.markdown());
     }
-    page.push_str(&simulator);
+    page.push_str(&computed);
     page.push_str(AFTER);
     page
 }
