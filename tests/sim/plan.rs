@@ -57,7 +57,12 @@ fn what(rng: &mut Rng, shape: &Shape) -> What {
             let status = rng.pick(&[401, 401, 302, 404, 429, 500, 503]);
             What::ErrandReply { provider, status, times: if rng.percent(20) { 4 } else { 1 } }
         }
-        _ => What::User { token: rng.below(shape.tokens), edit: edit(rng), lasts: rng.between(SECOND, HOUR) },
+        _ => {
+            let (token, edit) = (rng.below(shape.tokens), edit(rng));
+            // Given back before nothing goes wrong any more.
+            let lasts = rng.between(SECOND, HOUR).min(shape.healed_at - MINUTE);
+            What::User { token, edit, lasts }
+        }
     }
 }
 
