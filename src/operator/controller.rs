@@ -294,7 +294,7 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
     let started = Instant::now();
     let ended = match &subject {
         Subject::Provider(key) => {
-            let result = AssertUnwindSafe(provider_pass::reconcile(&operator, key)).catch_unwind().await;
+            let result = AssertUnwindSafe(Box::pin(provider_pass::reconcile(&operator, key))).catch_unwind().await;
             result.map(|result| match result {
                 Ok(ProviderDone::Gone) => Ended::Gone,
                 Ok(ProviderDone::Unchanged) => Ended::Until(tls_reading::look_again(&operator, key)),
@@ -312,7 +312,8 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
             })
         }
         Subject::Token(key) => {
-            let mut done = Done::default();
+            // In a place of its own: tens of thousands may wait here for their turn.
+            let mut done = Box::<Done>::default();
             let result = AssertUnwindSafe(reconcile::reconcile(&operator, key, &mut done)).catch_unwind().await;
             result.map(|result| {
                 report::told(&operator, key, &done, &result, started.elapsed());

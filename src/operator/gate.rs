@@ -23,6 +23,13 @@ pub struct Gate {
     shared: Arc<Shared>,
 }
 
+/// A place in the line. Dropping it gives the place up.
+#[must_use = "whoever is not waited for is passed over"]
+pub struct Ticket {
+    leaving: Leaving,
+    called: oneshot::Receiver<()>,
+}
+
 /// Leave to send one request. Dropping it gives the place to the next: keep it until the reply is there.
 #[must_use = "the request may be sent only while the permit is held"]
 pub struct Permit {
@@ -60,17 +67,19 @@ impl Gate {
 
     /// Waits until the request may be sent. Dropping the future gives the place up.
     pub async fn admit(&self, ask: Ask) -> Permit {
-        let (called, wait) = oneshot::channel();
-        let leaving = {
-            let mut state = self.shared.lock();
-            let id = state.admission.enqueue(ask, now());
-            state.waiting.insert(id, called);
-            self.shared.call_next(&mut state);
-            Leaving { shared: Arc::clone(&self.shared), id }
-        };
-        // Only `call_next` takes the sender, and it sends; the sender cannot be dropped while `leaving` holds `shared`.
-        let _called = wait.await;
-        Permit { _leaving: leaving }
+        let mut ticket = self.enqueue(ask);
+        ticket.called().await;
+        ticket.into()
+    }
+
+    /// Takes a place in the line.
+    pub fn enqueue(&self, ask: Ask) -> Ticket {
+        let (sender, called) = oneshot::channel();
+        let mut state = self.shared.lock();
+        let id = state.admission.enqueue(ask, now());
+        state.waiting.insert(id, sender);
+        self.shared.call_next(&mut state);
+        Ticket { leaving: Leaving { shared: Arc::clone(&self.shared), id }, called }
     }
 
     /// The provider refused a request with `credential` for the rate: see [`Admission::rate_limited`]. Returns whether
@@ -112,6 +121,21 @@ impl Gate {
     #[must_use]
     pub fn ramping_by_provider(&self) -> BTreeMap<String, u32> {
         self.shared.lock().admission.ramping(now())
+    }
+}
+
+impl Ticket {
+    /// Waits until the request may be sent; to be awaited to its end once. Dropping the future keeps the place.
+    pub async fn called(&mut self) {
+        // Only `call_next` takes the sender, and it sends; the sender cannot be dropped while `leaving` holds `shared`.
+        let _called = (&mut self.called).await;
+    }
+}
+
+impl From<Ticket> for Permit {
+    /// Of a ticket that was called.
+    fn from(ticket: Ticket) -> Self {
+        Self { _leaving: ticket.leaving }
     }
 }
 

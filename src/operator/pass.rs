@@ -15,6 +15,7 @@ use super::{
 use crate::{
     provider::values::Credentials,
     token::{
+        facts::Facts,
         observation::{Observation, Seen},
         session::Session,
     },
@@ -55,11 +56,25 @@ pub struct Version {
 impl Pass {
     /// Carries on what the provider has said in this pass: the session of this grant cannot be refreshed any more.
     pub fn end_session(&mut self, grant: &str) {
-        let Some(stored) = &mut self.stored else { return };
-        if stored.session.facts.issued.as_ref().is_some_and(|issued| issued.grant == grant) {
-            stored.session = std::mem::take(&mut stored.session).ended();
-            self.seen.session = Seen::There(stored.session.facts.clone());
+        let is_it = |facts: &Facts| facts.issued.as_ref().is_some_and(|issued| issued.grant == grant);
+        match (&mut self.stored, &mut self.seen.session) {
+            (Some(stored), _) if is_it(&stored.session.facts) => {
+                stored.session = std::mem::take(&mut stored.session).ended();
+                self.seen.session = Seen::There(stored.session.facts.clone());
+            }
+            (None, Seen::There(facts)) if is_it(facts) => {
+                let session = Session { facts: std::mem::take(facts), ..Session::default() };
+                *facts = session.ended().facts;
+            }
+            _ => {}
         }
+    }
+
+    /// The grant whose session cannot be refreshed any more, for [`Pass::end_session`] after a new look.
+    #[must_use]
+    pub fn ended_grant(&self) -> Option<String> {
+        let issued = self.seen.facts()?.issued.as_ref();
+        issued.filter(|issued| issued.over).map(|issued| issued.grant.clone())
     }
 
     /// The session as it was read or written last; an empty one before its first write.

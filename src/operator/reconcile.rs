@@ -16,8 +16,10 @@ use super::{
     pass_error::PassError,
     project,
     queue::Ended,
+    route::Route,
     seed,
-    turn::{Turn, wants_credentials},
+    turn::{Place, Turn, wants_credentials},
+    whereabouts,
 };
 use crate::{
     api::{ApiTokenStatus, reasons},
@@ -50,6 +52,16 @@ pub struct Done {
     pub raced: bool,
 }
 
+/// How far the steps of a pass have come.
+enum Settled {
+    /// There is nothing to do but wait.
+    Wait(Wait),
+    /// Something changed under the pass.
+    Raced,
+    /// It is the turn of others for a while.
+    InLine(Place),
+}
+
 /// The whole pass, where the index alone shows that there is nothing to do but wait.
 #[must_use]
 pub fn at_a_glance(operator: &Operator, key: &Key) -> Option<Done> {
@@ -69,22 +81,53 @@ pub fn at_a_glance(operator: &Operator, key: &Key) -> Option<Done> {
 /// # Errors
 /// When the API server does not do its part. What was done before stays recorded in `done`.
 pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Result<(), PassError> {
+    let (mut turn, mut ended) = (None, None);
+    // Whoever waits long holds no more than a place in the line: there may be as many as there are ApiTokens.
+    while let Some(place) = Box::pin(attempt(operator, key, turn.take(), &mut ended, done)).await? {
+        let mut expired = None;
+        let come = tokio::select! {
+            biased;
+            come = place.wait(operator) => come,
+            never = expiry::report(operator, key, &mut expired) => match never {},
+        };
+        done.status = expired.or_else(|| done.status.take());
+        turn = come?;
+    }
+    Ok(())
+}
+
+/// The pass with the turn it has, until it has ended or stands in line for another. `ended`: the grant whose session
+/// cannot be refreshed any more, as only this pass knows.
+async fn attempt(
+    operator: &Operator,
+    key: &Key,
+    turn: Option<Turn>,
+    ended: &mut Option<String>,
+    done: &mut Done,
+) -> Result<Option<Place>, PassError> {
     let Some(mut pass) = observe::glance(operator, key, operator.now()) else {
         done.gone = true;
-        return Ok(());
+        return Ok(None);
     };
+    if let Some(grant) = ended.take() {
+        pass.end_session(&grant);
+    }
     let mut expired = None;
     let settled = tokio::select! {
         biased;
-        settled = settle(operator, &mut pass, done) => settled,
+        settled = settle(operator, &mut pass, turn, done) => settled,
         never = expiry::report(operator, key, &mut expired) => match never {},
     };
-    done.status = expired;
+    done.status = expired.or_else(|| done.status.take());
     let wait = match settled {
-        Ok(Some(wait)) => wait,
-        Ok(None) => {
+        Ok(Settled::Wait(wait)) => wait,
+        Ok(Settled::InLine(place)) => {
+            *ended = pass.ended_grant();
+            return Ok(Some(place));
+        }
+        Ok(Settled::Raced) => {
             done.raced = true;
-            return Ok(());
+            return Ok(None);
         }
         Err(error) => {
             if error.needs_somebody() {
@@ -95,7 +138,7 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
     };
     report_status(operator, &pass, &wait, done).await?;
     done.until = wait.until;
-    Ok(())
+    Ok(None)
 }
 
 async fn report_status(operator: &Operator, pass: &Pass, wait: &Wait, done: &mut Done) -> Result<(), PassError> {
@@ -113,17 +156,23 @@ fn refused(error: &PassError) -> Wait {
     Wait { until: None, why: Why::Blocked(Block::new(reasons::PENDING, error.to_string())) }
 }
 
-/// Takes steps until there is nothing to do but wait. `None`: something changed under the pass.
-///
-/// Each step's future lives only while it is taken: thousands of passes may wait at the gate.
-async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result<Option<Wait>, PassError> {
-    let mut turn: Option<Turn> = None;
+/// Takes steps until there is nothing to do but wait.
+async fn settle(
+    operator: &Operator,
+    pass: &mut Pass,
+    mut turn: Option<Turn>,
+    done: &mut Done,
+) -> Result<Settled, PassError> {
+    if let (Some(come), Some(route)) = (turn.take(), pass.route.clone()) {
+        turn = Some(located(operator, come, &route).await?);
+    }
     for _ in 0..MOST_STEPS {
         let Decision { output, next } = decide(&pass.seen, operator.now());
         match (next, pass.route.clone()) {
             (Next::Wait(wait), _) => {
                 drop(turn.take());
-                return Box::pin(finish(operator, pass, output, wait, done)).await;
+                let ended = Box::pin(finish(operator, pass, output, wait, done)).await?;
+                return Ok(ended.map_or(Settled::Raced, Settled::Wait));
             }
             (Next::Call(call), Some(route)) => match &turn {
                 // Admitted: what was read is either fresh or read again, and still says so.
@@ -135,16 +184,19 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 }
                 Some(come) if !come.is_fresh(operator, pass) => {
                     if !look_again(operator, pass, wants_credentials(&route, call)).await? {
-                        return Ok(None);
+                        return Ok(Settled::Raced);
                     }
                 }
                 Some(_) => Box::pin(observe::fetch_credentials(operator, pass, operator.now())).await?,
-                None => turn = Some(Turn::wait_for(operator, pass, &route, call).await?),
+                None => match Place::take(operator, pass, &route, call).soon(operator, pass, &route, call).await? {
+                    Ok(come) => turn = Some(located(operator, come, &route).await?),
+                    Err(place) => return Ok(Settled::InLine(place)),
+                },
             },
             (Next::Adopt(rejection), Some(route)) => {
                 if pass.stored.is_none() {
                     if !look_again(operator, pass, false).await? {
-                        return Ok(None);
+                        return Ok(Settled::Raced);
                     }
                     continue;
                 }
@@ -155,17 +207,24 @@ async fn settle(operator: &Operator, pass: &mut Pass, done: &mut Done) -> Result
                 turn = None;
                 match Box::pin(errand::run(operator, pass, &route, wanted)).await? {
                     Some(ran) => done.ran.push(ran),
-                    None => return Ok(None),
+                    None => return Ok(Settled::Raced),
                 }
             }
             (Next::Look | Next::Errand(_) | Next::Call(_) | Next::Adopt(_), _) => {
                 if pass.stored.is_some() || !look_again(operator, pass, false).await? {
-                    return Ok(None);
+                    return Ok(Settled::Raced);
                 }
             }
         }
     }
-    Ok(None)
+    Ok(Settled::Raced)
+}
+
+/// The turn, once it is known where the request goes. That can take as long as a request: what was read is looked at after
+/// it.
+async fn located(operator: &Operator, turn: Turn, route: &Route) -> Result<Turn, PassError> {
+    Box::pin(whereabouts::locate(operator, route)).await.ok_or(PassError::Stopping)?.ok();
+    Ok(turn)
 }
 
 /// The last step: the output, when it has to be written.
@@ -222,10 +281,10 @@ async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: boo
     let Some(read) = Box::pin(observe::look(operator, &pass.key, wants_credentials, operator.now())).await? else {
         return Ok(false);
     };
-    let refused = pass.seen.facts().and_then(|facts| facts.issued.clone()).filter(|issued| issued.over);
+    let ended = pass.ended_grant();
     *pass = read;
-    if let Some(refused) = refused {
-        pass.end_session(&refused.grant);
+    if let Some(grant) = ended {
+        pass.end_session(&grant);
     }
     // An answer that could not be stored before comes first: nothing may be asked before it is safe.
     let Some(stored) = &pass.stored else { return Ok(true) };

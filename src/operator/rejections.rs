@@ -21,16 +21,27 @@ use crate::{
     token::{
         facts::{FailureRecord, Intent},
         observation::Rejection,
+        schedule::fraction,
     },
 };
 
 /// An entry that nobody has renewed for this long after its probe was due is of no use to anybody.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24 * 7);
 
-#[derive(Debug, Default)]
+/// Who waits for an acceptance is woken with all whose credentials share a bell: with one bell, thousands of first logins
+/// would wake thousands each.
+const BELLS: u16 = 1024;
+
+#[derive(Debug)]
 pub struct Rejections {
     inner: Mutex<Inner>,
-    accepted: Notify,
+    bells: Box<[Notify]>,
+}
+
+impl Default for Rejections {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), bells: std::iter::repeat_with(Notify::new).take(BELLS.into()).collect() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,9 +110,20 @@ impl Rejections {
         self.lock().accepted.contains(&Tried { origin: origin.to_owned(), fingerprint: fingerprint.to_owned() })
     }
 
-    /// Resolves when some credentials are accepted: who waits to try the same ones need not try them one by one.
-    pub fn next_acceptance(&self) -> Notified<'_> {
-        self.accepted.notified()
+    /// Resolves when these credentials, or some others, are accepted: who waits to try the same ones need not try them
+    /// one by one. To be asked for before [`is_accepted`](Self::is_accepted).
+    pub fn next_acceptance(&self, fingerprint: &str) -> Notified<'_> {
+        self.bell(fingerprint).notified()
+    }
+
+    fn bell(&self, fingerprint: &str) -> &Notify {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to below the number of bells"
+        )]
+        let number = (fraction(fingerprint, "bell") * f64::from(BELLS)) as usize;
+        &self.bells[number]
     }
 
     /// Takes in a session's record, of a failure now or of one before a restart; the newer counts.
@@ -143,7 +165,7 @@ impl Rejections {
         let mut inner = self.lock();
         let held = inner.refused.remove(&tried).map(|entry| entry.held).unwrap_or_default();
         if inner.accepted.insert(tried) {
-            self.accepted.notify_waiters();
+            self.bell(fingerprint).notify_waiters();
         }
         held
     }

@@ -4,16 +4,16 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     Operator,
-    gate::{Ask, Permit},
+    gate::{Ask, Permit, Ticket},
     observe,
     pass::Pass,
     pass_error::PassError,
     route::Route,
-    seed, whereabouts,
+    seed,
 };
 use crate::{
     api::http::Operation,
@@ -25,6 +25,9 @@ use crate::{
 const STILL_FRESH: Duration = Duration::from_millis(250);
 /// What was read longer ago than this is read again before the provider is asked: a watch can die silently.
 const STALE: Duration = Duration::from_secs(10);
+/// Where more than these wait, at all providers together, a pass that comes puts down at once what it has read. That is
+/// some 15 KiB, and must be read again when its turn has come.
+const KEEP_WHAT_THEY_READ: usize = 1000;
 /// The deadline of a first issue, for the order in which the gate admits.
 const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// What brings no token and has no turn by then is left out: the renewal of this very token must not wait for it.
@@ -37,33 +40,86 @@ pub struct Turn {
     waited: Duration,
 }
 
-impl Turn {
-    /// Waits for a place for this request.
+/// A place in the line, for as long as it takes. Thousands of passes may have one, and hold nothing else.
+pub struct Place {
+    ticket: Ticket,
+    asked: Instant,
+    /// Origin and fingerprint of credentials that are tried by one at a time.
+    tries: Option<(String, String)>,
+}
+
+impl Place {
+    #[must_use]
+    pub fn take(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Self {
+        let (ask, tries) = ask(operator, pass, route, call);
+        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries }
+    }
+
+    /// Waits for the turn, for as long as a pass may keep what it has read; then gives the place back.
     ///
     /// # Errors
     /// When the operator stops.
-    pub async fn wait_for(operator: &Operator, pass: &mut Pass, route: &Route, call: Call) -> Result<Self, PassError> {
-        let asked = Instant::now();
-        let permit = loop {
-            let accepted = operator.rejections.next_acceptance();
-            let ask = ask(operator, pass, route, call);
-            let tries_new_credentials = ask.locks.len() > 1;
+    pub async fn soon(
+        mut self,
+        operator: &Operator,
+        pass: &mut Pass,
+        route: &Route,
+        call: Call,
+    ) -> Result<Result<Turn, Self>, PassError> {
+        let asked = self.asked;
+        let kept = if operator.gate.waiting() > KEEP_WHAT_THEY_READ { Duration::ZERO } else { STALE };
+        loop {
+            tokio::select! {
+                biased;
+                called = self.called(operator) => {
+                    if called? {
+                        break;
+                    }
+                    self = Self { asked, ..Self::take(operator, pass, route, call) };
+                }
+                () = sleep_until(asked + kept) => return Ok(Err(self)),
+            }
+        }
+        // Who held the lock before may have found out that these credentials are refused.
+        observe::remember_rejection(operator, pass);
+        Ok(Ok(self.into()))
+    }
+
+    /// Waits for the turn, however long that takes. `None`: fewer locks are needed by now; ask again.
+    ///
+    /// # Errors
+    /// When the operator stops.
+    pub async fn wait(mut self, operator: &Operator) -> Result<Option<Turn>, PassError> {
+        Ok(self.called(operator).await?.then(|| self.into()))
+    }
+
+    /// `false`: somebody was let in with these very credentials, and the lock on them is not needed any more.
+    async fn called(&mut self, operator: &Operator) -> Result<bool, PassError> {
+        let rejections = &operator.rejections;
+        loop {
+            let tries = self.tries.as_ref();
+            let accepted = rejections.next_acceptance(tries.map_or("", |(_, fingerprint)| fingerprint));
+            if tries.is_some_and(|(origin, fingerprint)| rejections.is_accepted(origin, fingerprint)) {
+                return Ok(false);
+            }
             tokio::select! {
                 biased;
                 () = operator.stopping.cancelled() => return Err(PassError::Stopping),
-                permit = operator.gate.admit(ask) => break permit,
-                // Perhaps these very ones were accepted, and the lock on them is not needed any more.
-                () = accepted, if tries_new_credentials => {}
+                () = self.ticket.called() => return Ok(true),
+                () = accepted, if tries.is_some() => {}
             }
-        };
-        // What was read is looked at after this, which can take as long as a request.
-        whereabouts::locate(operator, route).await.ok_or(PassError::Stopping)?.ok();
-        let turn = Self { _permit: permit, at: Instant::now(), waited: asked.elapsed() };
-        // Who held the lock before may have found out that these credentials are refused.
-        observe::remember_rejection(operator, pass);
-        Ok(turn)
+        }
     }
+}
 
+impl From<Place> for Turn {
+    /// Of a place that was called.
+    fn from(place: Place) -> Self {
+        Self { _permit: place.ticket.into(), at: Instant::now(), waited: place.asked.elapsed() }
+    }
+}
+
+impl Turn {
     /// What the pass has read can still be relied on.
     #[must_use]
     pub fn is_fresh(&self, operator: &Operator, pass: &Pass) -> bool {
@@ -108,8 +164,10 @@ pub fn wants_credentials(route: &Route, call: Call) -> bool {
     }
 }
 
-fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Ask {
+/// What is asked of the gate; and which credentials, if nobody was let in with them yet.
+fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> (Ask, Option<(String, String)>) {
     let mut ask = plain(pass, route);
+    let mut tries = None;
     // Another Secret can hold the same refresh token.
     ask.locks.extend(seed::about_to_be_spent(pass, call.operation));
     if let (Operation::Login, Some(content)) = (call.operation, pass.seen.credentials_content()) {
@@ -117,9 +175,10 @@ fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Ask {
         // Until somebody has been let in with them, the same values are tried by one at a time, whoever holds them.
         if !operator.rejections.is_accepted(&origin, &content.fingerprint) {
             ask.locks.push(format!("{origin} {}", content.fingerprint));
+            tries = Some((origin, content.fingerprint.clone()));
         }
     }
-    ask
+    (ask, tries)
 }
 
 /// By the token's expiry, and never two at once with the same credentials Secret.

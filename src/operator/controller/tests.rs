@@ -7,6 +7,10 @@ fn subject() -> Subject {
     Subject::Token(Key::new("web", "assets"))
 }
 
+fn size_of_future<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+    size_of::<F>()
+}
+
 #[test]
 fn it_is_not_alive_once_a_due_pass_was_not_started_for_a_minute() {
     let (schedule, due) = (Schedule::default(), Timestamp::UNIX_EPOCH);
@@ -26,4 +30,10 @@ fn a_pass_that_has_begun_and_takes_long_is_alive() {
     assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok());
     schedule.lock().ended(subject(), Ended::Failed, due + STUCK_AFTER * 100);
     assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok(), "it backs off");
+}
+
+#[test]
+fn a_pass_that_waits_for_its_turn_is_small_enough_for_ten_thousands_of_them() {
+    let size = size_of_future(pass);
+    assert!(size <= 2048, "{size} bytes");
 }
