@@ -255,7 +255,7 @@ async fn store_answer(
         }
         Answer::Failed(failure) => {
             let record = record_of(operator, pass, route, call.operation, &failure);
-            operator.rejections.remember(&record, &pass.key);
+            operator.rejections.refused(&record, pass.at, &pass.key);
             session.failed(call.operation, record, seen)
         }
     };

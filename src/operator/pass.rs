@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -28,6 +29,8 @@ pub struct Pass {
     /// The provider, where it may be used.
     pub route: Option<Route>,
     pub seen: Observation,
+    /// When the index was looked at. An edit that was seen later is not in what the pass does.
+    pub at: Timestamp,
     /// What the session belongs to.
     pub keeper: Keeper,
     /// The session as it is stored, once it was read.

@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, futures::Notified};
 
 use super::entry::Key;
@@ -126,8 +126,17 @@ impl Rejections {
         &self.bells[number]
     }
 
-    /// Takes in a session's record, of a failure now or of one before a restart; the newer counts.
+    /// Takes in a failure of now. What was asked for was looked up at `asked_at`.
+    pub fn refused(&self, record: &FailureRecord, asked_at: Timestamp, key: &Key) {
+        self.take_in(record, asked_at, key);
+    }
+
+    /// Takes in a session's record of a failure, of one before a restart perhaps; the newer counts.
     pub fn remember(&self, record: &FailureRecord, key: &Key) {
+        self.take_in(record, record.at, key);
+    }
+
+    fn take_in(&self, record: &FailureRecord, asked_at: Timestamp, key: &Key) {
         let FailureRecord { class: FailureClass::Rejected, credentials_fingerprint: Some(fingerprint), .. } = record
         else {
             return;
@@ -135,6 +144,7 @@ impl Rejections {
         let tried = Tried { origin: record.origin.clone(), fingerprint: fingerprint.clone() };
         let rejection = Rejection {
             at: record.at,
+            asked_at,
             count: record.count,
             next_at: record.next_at,
             reason: record.reason.clone(),

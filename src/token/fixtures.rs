@@ -236,12 +236,18 @@ impl Scene {
     pub fn refused(self, ago: i64, probe_in: i64) -> Self {
         let rejection = Rejection {
             at: at(-ago),
+            asked_at: at(-ago),
             count: 1,
             next_at: at(probe_in),
             reason: reasons::CREDENTIALS_REJECTED.to_owned(),
             message: "wrong password".to_owned(),
         };
         self.with(|seen| seen.rejection = Some(rejection))
+    }
+
+    /// What was refused was asked for so many seconds ago, whatever second it was told in.
+    pub fn asked_exactly(self, ago: i64) -> Self {
+        self.with(|seen| seen.rejection.iter_mut().for_each(|rejection| rejection.asked_at = at(-ago)))
     }
 
     /// Its own attempt was.

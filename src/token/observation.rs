@@ -121,7 +121,10 @@ pub struct OutputSecret {
 /// Credentials that a provider has refused, for all ApiTokens that use the same values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
+    /// When it was told, in whole seconds.
     pub at: Timestamp,
+    /// When what was asked for was looked up, as exactly as is known: an edit that was seen by then is spent.
+    pub asked_at: Timestamp,
     pub count: u32,
     /// The slow probe.
     pub next_at: Timestamp,

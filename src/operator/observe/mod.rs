@@ -81,7 +81,7 @@ pub fn glance(operator: &Operator, key: &Key, now: Timestamp) -> Option<Pass> {
         last_errand: operator.errands.last(&token.uid),
     };
     let mut pass =
-        Pass { key: key.clone(), token, route, seen, keeper, stored: None, credentials: None, read_at: None };
+        Pass { key: key.clone(), token, route, seen, at: now, keeper, stored: None, credentials: None, read_at: None };
     session::glance(operator, &mut pass, now);
     remember_rejection(operator, &mut pass);
     Some(pass)

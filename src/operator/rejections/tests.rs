@@ -53,6 +53,16 @@ fn the_newest_attempt_counts_in_whatever_order_sessions_are_read() {
 }
 
 #[test]
+fn an_edit_within_the_second_of_the_attempt_is_told_from_one_after_it() {
+    let (rejections, told) = (Rejections::default(), record(FailureClass::Rejected, 100));
+    let asked_at = told.at + SignedDuration::from_millis(300);
+    rejections.refused(&told, asked_at, &key("a"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("b")).unwrap().asked_at, asked_at);
+    rejections.recall(&told, &key("b"));
+    assert_eq!(rejections.of(ORIGIN, "values", &key("b")).unwrap().asked_at, asked_at, "a session tells it in seconds");
+}
+
+#[test]
 fn who_was_held_back_is_told_when_the_values_are_accepted() {
     let rejections = Rejections::default();
     rejections.remember(&record(FailureClass::Rejected, 100), &key("a"));

@@ -162,7 +162,7 @@ impl<'a> Case<'a> {
     }
 
     fn edited_since(&self, rejection: &Rejection) -> bool {
-        self.seen.token.spec_seen_at > rejection.at
+        self.seen.token.spec_seen_at > rejection.asked_at
     }
 
     fn own_rejection(&self) -> Option<&'a FailureRecord> {

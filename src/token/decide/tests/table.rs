@@ -153,6 +153,7 @@ fn refused_credentials_are_tried_once_by_all_apitokens_together() {
         ("an edit", edited(Scene::new(tenovos()).refused_itself(60, HOUR), 10), "log in, intent 1 first"),
         ("an edit within a minute", edited(Scene::new(tenovos()).refused_itself(20, HOUR), 10), "wait 40 s: held, CredentialsRejected"),
         ("an edit before somebody's attempt", edited(Scene::new(tenovos()).refused_itself(10, HOUR), 20), "remember the rejection"),
+        ("an edit in the second of somebody's attempt, but before it", edited(Scene::new(tenovos()).refused_itself(60, HOUR), 59).asked_exactly(58), "remember the rejection"),
         ("a request", Scene::new(tenovos()).refused_itself(60, HOUR).asked("now"), "log in, intent 1 first"),
         ("a request within a minute", Scene::new(tenovos()).refused_itself(20, HOUR).asked("now"), "wait 40 s: held, CredentialsRejected"),
         ("a request of one who has not tried", Scene::new(tenovos()).refused(60, HOUR).asked("now"), "remember the rejection"),
