@@ -17,7 +17,7 @@ use apitoken_operator_fuzz::{
         observation::{CredentialsView, Observation, OutputView, ProviderView, Seen, TokenView},
         output::OutputPlan,
         schedule::{early_login_at, renew_at},
-        session::{Circumstances, Session},
+        session::{Circumstances, Occasion, Session},
         status::report,
     },
     wire,
@@ -136,7 +136,7 @@ fn renewed(session: Session) {
         let of = Circumstances {
             id: "next".to_owned(),
             operation,
-            was_due: true,
+            occasion: Occasion::Planned,
             provider_fingerprint: "provider".to_owned(),
             credentials: None,
             session_limit: Some(std::time::Duration::from_secs(720 * 3600)),
