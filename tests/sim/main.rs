@@ -80,5 +80,5 @@ fn short_lives_and_many_faults_break_no_invariant() {
 fn soak_seven_days_with_a_thousand_tokens_break_no_invariant() {
     let soaks: Vec<_> = (1..=number("SIM_RUNS", 4)).map(Scenario::soak).collect();
     let figures = campaign("soak", &soaks);
-    row(81).injected(format!("a soak, {}", figures.injected())).holds(figures.observed());
+    row(81).injected(figures.injected()).holds(figures.observed());
 }
