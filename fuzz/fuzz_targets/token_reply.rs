@@ -12,7 +12,7 @@ use apitoken_operator_fuzz::{
         interpret::{DecidedBy, Explanation, Reply, SeenExpiry, explain, interpret},
         values::SessionValues,
     },
-    token::session::{Circumstances, Session},
+    token::session::{Circumstances, Occasion, Session},
     wire,
 };
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ fn stored(grant: Grant, operation: Operation, received_at: Timestamp) {
     let of = Circumstances {
         id: "grant".to_owned(),
         operation,
-        was_due: true,
+        occasion: Occasion::Planned,
         provider_fingerprint: "provider".to_owned(),
         credentials: None,
         session_limit: None,
