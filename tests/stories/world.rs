@@ -47,6 +47,8 @@ pub struct World {
     /// Further flags of the operator.
     pub flags: Vec<String>,
     pub env: Vec<(String, String)>,
+    /// The program; as it is built for tests, unless a story measures another.
+    pub binary: PathBuf,
     operator: Option<OperatorProcess>,
 }
 
@@ -77,6 +79,7 @@ impl World {
             kubeconfig: cluster.kubeconfig(&User::Operator).expect("a kubeconfig"),
             flags: Vec::new(),
             env: Vec::new(),
+            binary: operator_binary(),
             operator: None,
         }
     }
@@ -101,7 +104,8 @@ impl World {
         let own = self.operator_namespace.as_ref().unwrap_or(&self.namespace);
         args.extend(["--namespaces", &namespaces, "--operator-namespace", own].map(String::from));
         args.extend(self.flags.iter().cloned());
-        OperatorOptions { binary: operator_binary(), kubeconfig: self.kubeconfig.clone(), args, env: self.env.clone() }
+        let (binary, kubeconfig, env) = (self.binary.clone(), self.kubeconfig.clone(), self.env.clone());
+        OperatorOptions { binary, kubeconfig, args, env }
     }
 
     pub fn operator(&self) -> &OperatorProcess {
