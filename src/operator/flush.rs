@@ -40,7 +40,7 @@ async fn is_settled(operator: &Operator, uid: &str, Answer { key, base, session,
 
 /// Whether the answer still follows from the session as it is now; then it is offered again on that version.
 async fn follows(operator: &Operator, key: &Key, uid: &str) -> bool {
-    match observe::look(operator, key, false, operator.now()).await {
+    match observe::look(operator, key, false).await {
         Ok(Some(read)) => read.stored.is_some_and(|stored| operator.unsaved.rebase(uid, &stored)),
         Ok(None) => false,
         Err(_) => true,

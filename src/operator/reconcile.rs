@@ -278,7 +278,7 @@ fn contested(pass: &Pass) -> Block {
 
 /// Reads everything anew into the pass. `false`: the ApiToken is gone.
 async fn look_again(operator: &Operator, pass: &mut Pass, wants_credentials: bool) -> Result<bool, PassError> {
-    let Some(read) = Box::pin(observe::look(operator, &pass.key, wants_credentials, operator.now())).await? else {
+    let Some(read) = Box::pin(observe::look(operator, &pass.key, wants_credentials)).await? else {
         return Ok(false);
     };
     let ended = pass.ended_grant();

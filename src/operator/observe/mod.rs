@@ -107,15 +107,12 @@ pub fn expiry(operator: &Operator, key: &Key, now: Timestamp) -> Option<Timestam
 ///
 /// # Errors
 /// When a read fails; nothing was changed.
-pub async fn look(
-    operator: &Operator,
-    key: &Key,
-    wants_credentials: bool,
-    now: Timestamp,
-) -> Result<Option<Pass>, ObserveError> {
+pub async fn look(operator: &Operator, key: &Key, wants_credentials: bool) -> Result<Option<Pass>, ObserveError> {
     if let Some(token) = operator.index.token(key) {
         tls_reading::refresh(operator, &token.provider(key), Urgency::Renewal).await?;
     }
+    // Not before: what that has found is part of what is looked at.
+    let now = operator.now();
     let Some(mut pass) = glance(operator, key, now) else { return Ok(None) };
     if pass.keeper == Keeper::Unknown {
         find_keeper(operator, &mut pass, now).await?;
