@@ -255,7 +255,10 @@ async fn store_answer(
         }
         Answer::Failed(failure) => {
             let record = record_of(operator, pass, route, call.operation, &failure);
-            operator.rejections.refused(&record, pass.at, &pass.key);
+            // A refresh that fails in another way says nothing of the credentials.
+            if call.operation == Operation::Login || record.class == FailureClass::Rejected {
+                operator.rejections.failed(&record, pass.at, &pass.key);
+            }
             session.failed(call.operation, record, seen)
         }
     };

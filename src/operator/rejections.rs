@@ -21,7 +21,7 @@ use crate::{
     token::{
         facts::{FailureRecord, Intent},
         observation::Rejection,
-        schedule::fraction,
+        schedule::{self, fraction},
     },
 };
 
@@ -31,6 +31,9 @@ const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24 * 7);
 /// Who waits for an acceptance is woken with all whose credentials share a bell: with one bell, thousands of first logins
 /// would wake thousands each.
 const BELLS: u16 = 1024;
+
+/// Twice as many accepted credentials are remembered at most: some 20 MiB.
+const MOST_ACCEPTED: usize = 50_000;
 
 #[derive(Debug)]
 pub struct Rejections {
@@ -47,9 +50,42 @@ impl Default for Rejections {
 #[derive(Debug, Default)]
 struct Inner {
     refused: HashMap<Tried, Entry>,
-    accepted: HashSet<Tried>,
+    accepted: Accepted,
     /// Logins that an earlier process began and nobody knows the outcome of, by provider and credentials fingerprint.
     interrupted: HashMap<(String, String), Intent>,
+}
+
+/// Which credentials somebody was let in with. One that is forgotten costs an intent before its next login; values that
+/// are changed every hour must not fill the memory.
+#[derive(Debug, Default)]
+struct Accepted {
+    lately: HashSet<Tried>,
+    before: HashSet<Tried>,
+}
+
+impl Accepted {
+    /// Whether it was not known yet.
+    fn insert(&mut self, tried: Tried) -> bool {
+        if self.lately.len() >= MOST_ACCEPTED {
+            self.before = std::mem::take(&mut self.lately);
+        }
+        let known = self.before.remove(&tried);
+        self.lately.insert(tried) && !known
+    }
+
+    /// What is asked for is kept longest.
+    fn contains(&mut self, tried: &Tried) -> bool {
+        if self.lately.contains(tried) {
+            return true;
+        }
+        let known = self.before.take(tried);
+        known.map(|tried| self.insert(tried)).is_some()
+    }
+
+    fn remove(&mut self, tried: &Tried) {
+        self.lately.remove(tried);
+        self.before.remove(tried);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +97,8 @@ struct Tried {
 #[derive(Debug)]
 struct Entry {
     rejection: Rejection,
+    /// Probes in a row that have shown nothing.
+    undecided: u32,
     /// Who waits for the probe, to be told when somebody else's attempt is accepted.
     held: BTreeSet<Key>,
 }
@@ -126,9 +164,25 @@ impl Rejections {
         &self.bells[number]
     }
 
-    /// Takes in a failure of now. What was asked for was looked up at `asked_at`.
-    pub fn refused(&self, record: &FailureRecord, asked_at: Timestamp, key: &Key) {
-        self.take_in(record, asked_at, key);
+    /// Takes in a login that has failed now. What was asked for was looked up at `asked_at`.
+    pub fn failed(&self, record: &FailureRecord, asked_at: Timestamp, key: &Key) {
+        match record.class {
+            FailureClass::Rejected => self.take_in(record, asked_at, key),
+            _ => self.put_off(record, asked_at),
+        }
+    }
+
+    /// The probe of refused credentials has shown nothing. The provider may have counted it all the same, and all who hold
+    /// these credentials would make another: the next one is later.
+    fn put_off(&self, record: &FailureRecord, asked_at: Timestamp) {
+        let Some(fingerprint) = record.credentials_fingerprint.clone() else { return };
+        let mut inner = self.lock();
+        let Some(entry) = inner.refused.get_mut(&Tried { origin: record.origin.clone(), fingerprint }) else { return };
+        entry.undecided = entry.undecided.saturating_add(1);
+        let next_at = schedule::after_probe_without_verdict(record.at, entry.undecided).max(record.next_at);
+        let rejection = &mut entry.rejection;
+        (rejection.at, rejection.asked_at) = (rejection.at.max(record.at), rejection.asked_at.max(asked_at));
+        rejection.next_at = rejection.next_at.max(next_at);
     }
 
     /// Takes in a session's record of a failure, of one before a restart perhaps; the newer counts.
@@ -153,11 +207,14 @@ impl Rejections {
         let mut inner = self.lock();
         inner.refused.retain(|_, entry| entry.rejection.next_at + FORGET_AFTER > record.at);
         inner.accepted.remove(&tried);
-        let entry =
-            inner.refused.entry(tried).or_insert_with(|| Entry { rejection: rejection.clone(), held: BTreeSet::new() });
+        let entry = inner.refused.entry(tried).or_insert_with(|| Entry {
+            rejection: rejection.clone(),
+            undecided: 0,
+            held: BTreeSet::new(),
+        });
         entry.held.insert(key.clone());
         if entry.rejection.at < rejection.at {
-            entry.rejection = rejection;
+            (entry.rejection, entry.undecided) = (rejection, 0);
         }
     }
 

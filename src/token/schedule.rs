@@ -142,6 +142,13 @@ pub fn after_unknown_outcome(at: Timestamp, count: u32) -> Timestamp {
     later(at, delay)
 }
 
+/// When refused credentials are probed again after a probe that has shown nothing: 5 min, doubling up to the hour after
+/// which a refusal is probed first. `count`: such probes in a row, at least 1.
+#[must_use]
+pub fn after_probe_without_verdict(at: Timestamp, count: u32) -> Timestamp {
+    later(at, (5.0 * MINUTE * 2f64.powi(exponent(count))).min(HOUR))
+}
+
 /// How much of what is left of a token a failure may wait: told waits are honoured as long as one try still fits in.
 fn bound(class: FailureClass, left: f64) -> f64 {
     if class == FailureClass::RateLimited { left * 0.9 } else { left / 3.0 }

@@ -180,3 +180,35 @@ async fn a_provider_whose_clock_is_off_gives_tokens_that_are_good_for_their_life
     }
     row(64).injected("providers whose clocks are 10 minutes ahead and behind").holds(told.join("; "));
 }
+
+#[tokio::test]
+async fn a_probe_of_refused_credentials_to_which_a_vendor_in_trouble_says_nothing_is_one_request_for_all() {
+    let (scene, clock) = scene().await;
+    let logins = || scene.palette.logins_of(ACCOUNT);
+    scene.world.edit_secret(LOGIN, &[("password", "wrong")]).await;
+    for name in ["one", "two"] {
+        scene.world.token_with(name, scene.spec(json!({}))).await;
+        scene.world.not_ready(name, "CredentialsRejected").await;
+    }
+    assert_eq!(logins(), 1);
+    scene.palette.script(|script| script.wrong_password_status = 503);
+    clock.shift("+61m");
+    scene.palette.wait_for("the probe", PATIENCE, |all| all.len() == 2).await;
+    let passes = scene.ticks().await;
+    assert!(passes < 30.0, "{passes} passes over two ApiTokens whose probe has shown nothing");
+    assert_eq!(logins(), 2, "the probe was not made by each, nor again at once");
+    clock.shift("+67m");
+    scene.palette.wait_for("the next probe", PATIENCE, |all| all.len() == 3).await;
+    for name in ["one", "two"] {
+        scene.world.not_ready(name, "CredentialsRejected").await;
+    }
+
+    // What was refused is right at last.
+    scene.palette.add_account(ACCOUNT, "wrong");
+    scene.palette.script(|script| script.clock_offset = SignedDuration::from_mins(80));
+    clock.shift("+80m");
+    for name in ["one", "two"] {
+        scene.world.ready(name).await;
+    }
+    assert_eq!(logins(), 1 + 2 + 2);
+}

@@ -56,10 +56,56 @@ fn the_newest_attempt_counts_in_whatever_order_sessions_are_read() {
 fn an_edit_within_the_second_of_the_attempt_is_told_from_one_after_it() {
     let (rejections, told) = (Rejections::default(), record(FailureClass::Rejected, 100));
     let asked_at = told.at + SignedDuration::from_millis(300);
-    rejections.refused(&told, asked_at, &key("a"));
+    rejections.failed(&told, asked_at, &key("a"));
     assert_eq!(rejections.of(ORIGIN, "values", &key("b")).unwrap().asked_at, asked_at);
     rejections.recall(&told, &key("b"));
     assert_eq!(rejections.of(ORIGIN, "values", &key("b")).unwrap().asked_at, asked_at, "a session tells it in seconds");
+}
+
+#[test]
+fn a_probe_that_shows_nothing_is_put_off_for_all_and_each_time_for_longer() {
+    let (rejections, minutes) = (Rejections::default(), |at: i64| (at - 4000) / 60);
+    rejections.remember(&record(FailureClass::Rejected, 100), &key("a"));
+    let mut now = 4000;
+    let mut begun = Vec::new();
+    for _ in 0..6 {
+        let none =
+            FailureRecord { next_at: Timestamp::from_second(now + 1).unwrap(), ..record(FailureClass::Transient, now) };
+        rejections.failed(&none, none.at, &key("a"));
+        let held = rejections.of(ORIGIN, "values", &key("b")).unwrap();
+        assert_eq!((held.message.as_str(), held.asked_at), ("refused at 100", none.at), "an edit before it is spent");
+        now = held.next_at.as_second();
+        begun.push(minutes(now));
+    }
+    assert_eq!(begun, [5, 15, 35, 75, 135, 195]);
+    let told = FailureRecord {
+        next_at: Timestamp::from_second(now + 9000).unwrap(),
+        ..record(FailureClass::RateLimited, now)
+    };
+    rejections.failed(&told, told.at, &key("a"));
+    assert_eq!(
+        rejections.of(ORIGIN, "values", &key("b")).unwrap().next_at,
+        told.next_at,
+        "as long as the provider said"
+    );
+    rejections.failed(&record(FailureClass::Rejected, now), told.at, &key("a"));
+    rejections.failed(&record(FailureClass::Transient, now), told.at, &key("c"));
+    assert_eq!(rejections.of("elsewhere", "values", &key("b")), None, "nothing is remembered of those never refused");
+}
+
+#[test]
+fn values_that_are_changed_all_the_time_do_not_fill_the_memory_and_those_in_use_are_kept() {
+    let rejections = Rejections::default();
+    rejections.accept(ORIGIN, "in use");
+    for number in 0..3 * MOST_ACCEPTED {
+        rejections.accept(ORIGIN, &number.to_string());
+        if number % 1000 == 0 {
+            assert!(rejections.is_accepted(ORIGIN, "in use"), "after {number}");
+        }
+    }
+    assert!(!rejections.is_accepted(ORIGIN, "0"));
+    let inner = rejections.lock();
+    assert!(inner.accepted.lately.len() + inner.accepted.before.len() <= 2 * MOST_ACCEPTED);
 }
 
 #[test]

@@ -92,11 +92,13 @@ impl<'a> Case<'a> {
         self.provider.definition.seed.is_none()
     }
 
-    /// How a request that is made now stands to the plan.
-    pub fn occasion(&self) -> Occasion {
+    /// How a request that is made now stands to the plan. A refresh was never planned for the time of the early login: it
+    /// may be there because that login fails.
+    pub fn occasion(&self, operation: Operation) -> Occasion {
         let Some(issued) = self.issued() else { return Occasion::Unplanned };
         let renewal = self.renew_at(issued);
-        let planned = self.early_login_at(issued).map_or(renewal, |login| login.min(renewal));
+        let login = self.early_login_at(issued).filter(|_| operation == Operation::Login);
+        let planned = login.map_or(renewal, |login| login.min(renewal));
         match self.now < planned {
             true if self.is_to_come(issued.issued_at) => Occasion::Overdue,
             true => Occasion::Unplanned,
@@ -123,7 +125,7 @@ impl<'a> Case<'a> {
 impl<'a> Case<'a> {
     pub fn refresh(&self) -> Next {
         let one_time = self.provider.definition.refreshes_once();
-        let (intent, occasion) = (one_time.then_some(1), self.occasion());
+        let (intent, occasion) = (one_time.then_some(1), self.occasion(Operation::Refresh));
         Next::Call(Call { operation: Operation::Refresh, intent, occasion })
     }
 
@@ -132,17 +134,16 @@ impl<'a> Case<'a> {
         if self.presents_seed() {
             return self.present_seed();
         }
-        let held = match &self.seen.rejection {
-            Some(rejection) => match self.held_by_rejection(rejection) {
-                Some(_) if !self.has_adopted(rejection) => return Ok(Next::Adopt(rejection.clone())),
-                held => held,
-            },
-            None => self.held_by_unknown_outcome().or_else(|| self.held_by_failed_login()),
-        };
-        if let Some(wait) = held {
+        if let Some(rejection) = &self.seen.rejection
+            && let Some(wait) = self.held_by_rejection(rejection)
+        {
+            return if self.has_adopted(rejection) { Err(wait) } else { Ok(Next::Adopt(rejection.clone())) };
+        }
+        // The probe of refused credentials, too, can be interrupted, or end without a verdict.
+        if let Some(wait) = self.held_by_unknown_outcome().or_else(|| self.held_by_failed_login()) {
             return Err(wait);
         }
-        let (intent, occasion) = (self.login_intent(), self.occasion());
+        let (intent, occasion) = (self.login_intent(), self.occasion(Operation::Login));
         Ok(Next::Call(Call { operation: Operation::Login, intent, occasion }))
     }
 

@@ -49,7 +49,11 @@ impl<'a> Case<'a> {
         }
         match self.held_by_failure(Operation::Login) {
             Some(wait) => Err(wait),
-            None => Ok(Next::Call(Call { operation: Operation::Login, intent: Some(1), occasion: self.occasion() })),
+            None => Ok(Next::Call(Call {
+                operation: Operation::Login,
+                intent: Some(1),
+                occasion: self.occasion(Operation::Login),
+            })),
         }
     }
 

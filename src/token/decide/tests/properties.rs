@@ -265,9 +265,8 @@ proptest! {
         let scene = scene.with(|seen| {
             seen.session = Seen::There(after.facts);
             seen.token.refresh_requested = None;
-            seen.rejection = None;
         });
-        // What is refused with credentials is remembered for all.
+        // What is refused with credentials is remembered for all; what was remembered before stays, its probe due or not.
         let remembered = class == FailureClass::Rejected && scene.0.credentials_content().is_some();
         let scene = if remembered { scene.refused(0, next_in) } else { scene };
         let next = decide(&scene.0, now()).next;

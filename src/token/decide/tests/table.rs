@@ -149,6 +149,9 @@ fn refused_credentials_are_tried_once_by_all_apitokens_together() {
         ("another's attempt", Scene::new(tenovos()).refused(5, HOUR), "remember the rejection"),
         ("and then as its own", Scene::new(tenovos()).refused_itself(5, HOUR), "wait 3600 s: held, CredentialsRejected"),
         ("the slow probe", Scene::new(tenovos()).refused_itself(HOUR, 0), "log in, intent 1 first"),
+        ("the slow probe has shown nothing", Scene::new(tenovos()).refused(HOUR, 0).failed(Login, Transient, 1, 60), "wait 60 s: held, ProviderUnavailable"),
+        ("and is put off for all", Scene::new(tenovos()).refused(1, 300).failed(Login, Transient, 1, 60), "remember the rejection"),
+        ("the slow probe was interrupted", Scene::new(tenovos()).refused_itself(HOUR, 0).intending(Login, 10, 1), "wait 20 s: held, ProviderUnavailable"),
         ("accepted elsewhere since", Scene::new(tenovos()).failed(Login, Rejected, 5, HOUR), "log in, intent 1 first"),
         ("an edit", edited(Scene::new(tenovos()).refused_itself(60, HOUR), 10), "log in, intent 1 first"),
         ("an edit within a minute", edited(Scene::new(tenovos()).refused_itself(20, HOUR), 10), "wait 40 s: held, CredentialsRejected"),
@@ -215,6 +218,7 @@ fn a_login_comes_before_the_sessions_end_and_its_failure_takes_nothing_away() {
     holds(DUE, vec![
         ("it failed", late(Scene::issued(tenovos()).due()).failed(Login, Misconfigured, 1, 60), "refresh, overdue"),
         ("it was refused", late(Scene::issued(tenovos()).due()).refused_itself(5, HOUR), "refresh, overdue"),
+        ("it failed, and the refresh is as planned", late(Scene::issued(tenovos()).aged(HOUR * 67 / 100, HOUR)).failed(Login, Transient, 1, 60), "refresh, being due"),
     ]);
 }
 
