@@ -6,8 +6,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::json;
 use testbed::{
+    audit::AuditEvent,
     eventually::await_until,
     reliability::{oracles, row},
+    users::User,
     vendors::{Fault, On},
 };
 
@@ -132,6 +134,7 @@ async fn a_namespace_with_apitokens_can_be_deleted() {
     scene.issued("kept", json!({ "output": { "onDelete": "Retain" } })).await;
     let api: Api<Namespace> = Api::all(scene.world.client.clone());
     let name = &scene.world.namespace;
+    let mark = scene.world.mark();
     api.delete(name, &DeleteParams::default()).await.expect("deleted");
     await_until("the namespace is gone", PATIENCE, async || match api.get_opt(name).await {
         Ok(None) => Ok(()),
@@ -139,5 +142,19 @@ async fn a_namespace_with_apitokens_can_be_deleted() {
         Err(error) => Err(error.to_string()),
     })
     .await;
-    row(72).injected("the namespace of two ApiTokens is deleted").holds("it is gone; nothing is made in it meanwhile");
+    let events = scene.world.cluster.audit().since(&mark).expect("the audit log");
+    let makes = |event: &&AuditEvent| {
+        event.user == User::Operator.name()
+            && event.namespace == *name
+            && event.resource == "secrets"
+            && event.verb == "create"
+    };
+    let tries = events.iter().filter(makes).collect::<Vec<_>>();
+    assert!(tries.iter().all(|event| event.code == 403), "made in a namespace that goes away: {tries:?}");
+    let logins = scene.palette.logins().len() - 2;
+    assert!(tries.len() <= 10 && logins <= 2, "{} tries, {logins} logins: at most one for each", tries.len());
+    row(72).injected("the namespace of two ApiTokens is deleted").holds(format!(
+        "it is gone; nothing is made in it meanwhile: {} tries were refused, {logins} logins went before them",
+        tries.len()
+    ));
 }

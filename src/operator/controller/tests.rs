@@ -23,6 +23,18 @@ fn it_is_not_alive_once_a_due_pass_was_not_started_for_a_minute() {
 }
 
 #[test]
+fn the_wall_clock_is_looked_at_every_15_s_however_far_the_next_pass_is() {
+    let (schedule, now) = (Schedule::default(), Timestamp::UNIX_EPOCH);
+    let most = Duration::from_secs(15);
+    assert!(until_due(&schedule, now) <= most, "nobody is due");
+    schedule.lock().wake(subject(), now + SignedDuration::from_hours(720));
+    assert!(until_due(&schedule, now) <= most);
+    schedule.lock().wake(subject(), now + SignedDuration::from_secs(3));
+    assert!(until_due(&schedule, now) <= Duration::from_secs(3));
+    assert_eq!(until_due(&schedule, now + SignedDuration::from_secs(60)), Duration::ZERO, "overdue");
+}
+
+#[test]
 fn a_pass_that_has_begun_and_takes_long_is_alive() {
     let (schedule, due) = (Schedule::default(), Timestamp::UNIX_EPOCH);
     schedule.lock().wake(subject(), due);

@@ -14,7 +14,7 @@ const BEFORE: &str = "\
 
 A token that expires unnoticed stops whoever uses it, and a refresh token that is presented twice can cost the whole session. Below are 81 faults, each with what was done to a real operator and what was seen. The page is written by the tests themselves: a story that has held leaves a note, and `cargo test --test reliability -- --ignored` holds this page against the notes of the run before it.
 
-In each story the operator is the program itself, a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself.
+In each story the operator is the program itself, a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself. Versions of the Secret are watched from outside where rows 2, 3, 4, 17, 56, 58 and 60 are tried, and in each simulated run. A row whose tests are named `sim` is tried in the simulator, one named `egress` at the path of requests alone.
 
 ";
 
