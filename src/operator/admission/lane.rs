@@ -73,6 +73,7 @@ impl Lane {
 
     /// A request that was begun at `begun` came to nothing, and not for its account alone.
     pub(super) fn failed(&mut self, begun: Instant, from: Instant, now: Instant) {
+        self.forget(now);
         self.ramp.failed(self.own, begun, now);
         self.adjust(from, now);
     }
@@ -85,7 +86,7 @@ impl Lane {
 
     /// Allows what the ramp allows by now.
     pub(super) fn adjust(&mut self, from: Instant, now: Instant) {
-        self.ramp.forget(now);
+        self.forget(now);
         let allowed = self.allowance(now).unwrap_or(self.own);
         if allowed != self.allowed {
             self.bucket.change(self.allowed.rate, allowed.rate, from);
@@ -95,7 +96,19 @@ impl Lane {
 
     /// What the provider may have while that is less than its own limits.
     pub(super) fn allowance(&self, now: Instant) -> Option<Bounds> {
-        self.ramp.bounds(self.own, now)
+        if self.is_forgotten(now) { None } else { self.ramp.bounds(self.own) }
+    }
+
+    /// A provider that hangs answers nobody for as long as a timeout, which may be longer than anything is remembered:
+    /// no outage is forgotten under a request that waits for its end.
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.in_flight == 0 && self.ramp.is_outdated(now)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        if self.is_forgotten(now) {
+            self.ramp = Ramp::default();
+        }
     }
 
     pub(super) fn waiting(&self) -> usize {

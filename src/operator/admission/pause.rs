@@ -33,10 +33,10 @@ pub(super) struct Provider {
 struct Last(Option<(Instant, String)>);
 
 impl Last {
-    /// Another credential has met the same shortly before.
-    fn is_second(&mut self, credential: &str, now: Instant) -> bool {
+    /// When another credential met the same, if that was the last.
+    fn of_another(&mut self, credential: &str, now: Instant) -> Option<Instant> {
         let before = self.0.replace((now, credential.to_owned()));
-        before.is_some_and(|(at, other)| other != credential && now < at + SECOND_REFUSAL_WITHIN)
+        before.filter(|(_, other)| other != credential).map(|(at, _)| at)
     }
 
     fn counts(&self, now: Instant) -> bool {
@@ -78,7 +78,8 @@ impl Admission {
         now: Instant,
     ) -> bool {
         let Some(state) = self.providers.get_mut(provider) else { return false };
-        let second = state.refused.is_second(credential, now);
+        let other = state.refused.of_another(credential, now);
+        let second = other.is_some_and(|at| now < at + SECOND_REFUSAL_WITHIN);
         let pause = retry_after.unwrap_or(DEFAULT_PAUSE).min(MAX_PAUSE);
         if second {
             self.pause(provider, now + pause, now);
@@ -88,12 +89,20 @@ impl Admission {
 
     /// A request with `credential` that was begun at `begun` came to nothing: no connection, no answer, a server's own
     /// error. One account alone may be the reason; after a second one, with no reply to anybody in between, the provider
-    /// is met with half of what it may have, and on its return ever more of it.
+    /// is met with half of what it may have, and on its return ever more of it. The second must have been begun soon
+    /// after the first had failed, however long it took; while the provider is met with care, at any time.
     pub fn failed(&mut self, provider: &str, credential: &str, begun: Instant, now: Instant) {
+        let is_met_with_care = self.is_met_with_care(provider, now);
         let Some(state) = self.providers.get_mut(provider) else { return };
-        if state.failed.is_second(credential, now) {
+        let other = state.failed.of_another(credential, now);
+        if other.is_some_and(|at| is_met_with_care || begun < at + SECOND_REFUSAL_WITHIN) {
             self.each_lane(provider, now, |lane, from| lane.failed(begun, from, now));
         }
+    }
+
+    fn is_met_with_care(&self, provider: &str, now: Instant) -> bool {
+        let lanes = self.providers.get(provider).into_iter().flat_map(|state| state.lanes.values());
+        lanes.filter_map(|id| self.lanes.get(id)).any(|lane| lane.allowance(now).is_some())
     }
 
     /// The provider has replied, if only to refuse somebody: it is there.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::bucket::Rate;
 use crate::provider::definition::Limits;
 
-/// So long after its last failure a ramp that no reply has brought to its end is at its end.
+/// So long after the last failure nobody knows any more how the provider is.
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// Windows are counted in thousandths of a request in flight.
 const REQUEST: u64 = 1000;
@@ -44,7 +44,6 @@ impl Ramp {
     /// A request that was begun at `begun` came to nothing. Those in flight when the share was halved last tell nothing
     /// new: a whole window fails at once.
     pub(super) fn failed(&mut self, own: Bounds, begun: Instant, now: Instant) {
-        self.forget(now);
         self.failed_at = Some(now);
         if self.cut_at.is_some_and(|cut_at| begun <= cut_at) {
             return;
@@ -65,18 +64,14 @@ impl Ramp {
         self.window = Some(grown).filter(|grown| *grown < own.window());
     }
 
-    /// After a while without a failure nobody knows any more how the provider is.
-    pub(super) fn forget(&mut self, now: Instant) {
-        if self.failed_at.is_some_and(|at| now >= at + FORGOTTEN_AFTER) {
-            *self = Self::default();
-        }
+    /// The last failure is too long ago to tell anything. A request that is in flight can still tell the same.
+    pub(super) fn is_outdated(&self, now: Instant) -> bool {
+        self.failed_at.is_some_and(|at| now >= at + FORGOTTEN_AFTER)
     }
 
     /// What the provider is allowed; `None`: all that is its own. What was saved for a burst is given up meanwhile.
-    pub(super) fn bounds(&self, own: Bounds, now: Instant) -> Option<Bounds> {
-        let mut ramp = *self;
-        ramp.forget(now);
-        let window = ramp.window.filter(|window| *window < own.window())?;
+    pub(super) fn bounds(&self, own: Bounds) -> Option<Bounds> {
+        let window = self.window.filter(|window| *window < own.window())?;
         let concurrency = u32::try_from(window / REQUEST).unwrap_or(u32::MAX).max(1);
         Some(Bounds { rate: own.rate.part(window, own.window()), concurrency })
     }

@@ -259,6 +259,69 @@ fn a_provider_that_is_met_with_care_is_remembered_for_two_minutes_and_then_forgo
 }
 
 #[test]
+fn a_provider_that_hangs_is_met_with_care_until_it_replies_however_long_that_is() {
+    for timeout in [30, 120] {
+        let mut scene = Scene::new(DEFAULTS, timeout * SECOND);
+        let begin = scene.now;
+        scene.crowd(10_000).run(1_000, |scene| scene.now >= begin + 1_800 * SECOND);
+        let counts = begun_in_each(timeout * SECOND, &scene, begin);
+        assert_eq!(counts[..5], [32, 16, 8, 4, 2], "{timeout} s");
+        assert!(counts[5..].iter().all(|count| *count <= 1), "{timeout} s: {counts:?}");
+        assert_eq!(scene.ramping(), Some(1));
+
+        scene.latency = QUICK;
+        let took = scene.run(0, |scene| scene.ramping().is_none());
+        assert!(took <= 6 * SECOND, "{timeout} s: {took:?}");
+    }
+}
+
+#[test]
+fn a_failure_of_another_counts_if_it_was_begun_soon_after_the_last_and_at_any_time_during_an_outage() {
+    let timeout = 300 * SECOND;
+    for (later, ramping) in [(SECOND, Some(16)), (11 * SECOND, None)] {
+        let mut scene = Scene::new(DEFAULTS, timeout);
+        scene.admission.failed("a", "first", scene.now, scene.now + timeout);
+        let begun = scene.now + timeout + later;
+        scene.now = begun + timeout;
+        scene.admission.failed("a", "second", begun, scene.now);
+        assert_eq!(scene.ramping(), ramping, "begun {later:?} later");
+    }
+    let mut scene = Scene::new(DEFAULTS, timeout);
+    scene.outage(1);
+    for (credential, share) in [("fifth", 8), ("sixth", 4), ("fifth", 2), ("fifth", 2), ("sixth", 1)] {
+        scene.now += FORGOTTEN_AFTER / 4;
+        scene.admission.failed("a", credential, scene.now, scene.now);
+        assert_eq!(scene.ramping(), Some(share));
+    }
+}
+
+#[test]
+fn no_outage_is_forgotten_while_a_request_waits_for_its_end() {
+    let mut scene = Scene::new(DEFAULTS, QUICK);
+    scene.outage(10);
+    let begun = scene.now;
+    let waits = scene.enqueue(0);
+    scene.now += SECOND;
+    assert_eq!(scene.admission.poll(scene.now).admitted, [waits]);
+    scene.now += 300 * SECOND;
+    assert_eq!(scene.ramping(), Some(1));
+    scene.admission.failed("a", "another", begun + SECOND, scene.now);
+    scene.admission.leave(waits, scene.now);
+    scene.now += FORGOTTEN_AFTER / 2;
+    assert_eq!(scene.ramping(), Some(1));
+    scene.now += FORGOTTEN_AFTER / 2;
+    assert_eq!(scene.ramping(), None);
+
+    scene.outage(10).enqueue(0);
+    scene.now += SECOND;
+    let admitted = scene.admission.poll(scene.now).admitted;
+    scene.now += 300 * SECOND;
+    assert_eq!((admitted.len(), scene.ramping()), (1, Some(1)));
+    scene.admission.leave(admitted[0], scene.now);
+    assert_eq!(scene.ramping(), None, "it has told nothing, and the last failure is long ago");
+}
+
+#[test]
 fn a_pause_an_edit_of_the_limits_and_another_provider_of_the_origin_go_with_a_ramp() {
     let mut scene = Scene::new(DEFAULTS, QUICK);
     scene.outage(1).crowd(1_000);
