@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::http::Operation,
     provider::definition::BaseUrl,
-    token::{decide::Call, observation::CredentialsView},
+    token::{decide::Call, observation::CredentialsView, schedule},
 };
 
 /// What was read longer ago than this counts before a request only if the watches have shown no change since.
@@ -28,8 +28,6 @@ const STALE: Duration = Duration::from_secs(10);
 /// Where more than these wait, at all providers together, a pass that comes puts down at once what it has read. That is
 /// some 15 KiB, and must be read again when its turn has come.
 const KEEP_WHAT_THEY_READ: usize = 1000;
-/// The deadline of a first issue, for the order in which the gate admits.
-const FIRST_ISSUE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// What brings no token and has no turn by then is left out: the renewal of this very token must not wait for it.
 const ERRAND_WITHIN: Duration = Duration::from_secs(10);
 
@@ -146,7 +144,7 @@ pub async fn for_errand(
     route: &Route,
     base: &BaseUrl,
 ) -> Result<Option<Permit>, PassError> {
-    let ask = Ask { origin: base.origin().clone(), deadline: Timestamp::MAX, ..plain(pass, route) };
+    let ask = Ask { origin: base.origin().clone(), ..plain(pass, route, Timestamp::MAX) };
     tokio::select! {
         biased;
         () = operator.stopping.cancelled() => Err(PassError::Stopping),
@@ -166,7 +164,7 @@ pub fn wants_credentials(route: &Route, call: Call) -> bool {
 
 /// What is asked of the gate; and which credentials, if nobody was let in with them yet.
 fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> (Ask, Option<(String, String)>) {
-    let mut ask = plain(pass, route);
+    let mut ask = plain(pass, route, deadline(operator, pass, call.operation));
     let mut tries = None;
     // Another Secret can hold the same refresh token.
     ask.locks.extend(seed::about_to_be_spent(pass, call.operation));
@@ -181,10 +179,16 @@ fn ask(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> (Ask, Opt
     (ask, tries)
 }
 
-/// By the token's expiry, and never two at once with the same credentials Secret.
-fn plain(pass: &Pass, route: &Route) -> Ask {
+fn deadline(operator: &Operator, pass: &Pass, operation: Operation) -> Timestamp {
+    let facts = pass.seen.facts();
+    let issued = facts.and_then(|facts| facts.issued.as_ref());
+    let failure = facts.and_then(|facts| facts.failure(operation));
+    schedule::deadline(pass.seen.token.created_at, issued, failure, operator.now())
+}
+
+/// Never two at once with the same credentials Secret.
+fn plain(pass: &Pass, route: &Route, deadline: Timestamp) -> Ask {
     let seen = &pass.seen;
-    let issued = seen.facts().and_then(|facts| facts.issued.as_ref());
     let definition = &route.view.definition;
     let secret = match &seen.credentials {
         CredentialsView::There { uid, .. } => uid.clone(),
@@ -195,7 +199,7 @@ fn plain(pass: &Pass, route: &Route) -> Ask {
         origin: definition.origin().clone(),
         limits: definition.limits.clone(),
         namespace: seen.token.namespace.clone(),
-        deadline: issued.map_or_else(|| seen.token.created_at + FIRST_ISSUE_WITHIN, |issued| issued.expires_at),
+        deadline,
         locks: vec![secret],
     }
 }

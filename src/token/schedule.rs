@@ -8,7 +8,7 @@ mod tests;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::facts::Issued;
+use super::facts::{FailureRecord, Issued};
 use crate::api::{http::FailureClass, token::RefreshPolicy};
 
 /// Share of the lifetime after which a token is renewed when its owner says nothing.
@@ -25,6 +25,10 @@ const MIN_AGE: f64 = 5.0;
 const HOPELESS_RETRY: f64 = 60.0;
 /// Early login: at 80 % of the session's limit, plus up to 15 % of it by uid.
 const EARLY_LOGIN: (f64, f64) = (0.80, 0.15);
+/// Until when a first token should be there, in seconds after its ApiToken was made.
+const FIRST_ISSUE: f64 = 60.0;
+/// A token whose renewal fails gives way for so many seconds: twice as many after each failure, up to a bound.
+const GIVES_WAY: (f64, f64) = (60.0, 960.0);
 
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3600.0;
@@ -129,6 +133,25 @@ pub fn next_attempt(attempt: &Attempt<'_>) -> Timestamp {
     };
     let bound = remaining.map_or(f64::INFINITY, |left| bound(attempt.class, left));
     later(attempt.now, delay.min(bound).max(1.0))
+}
+
+/// Until when a token should be there: the order in which those that wait for a provider are let in. `failure`: of the
+/// same request, the last time.
+///
+/// One that fails for ever always is the one that expired first. If that put it first, it would take the turns of all
+/// whose renewal works, until they had expired too.
+#[must_use]
+pub fn deadline(
+    created_at: Timestamp,
+    issued: Option<&Issued>,
+    failure: Option<&FailureRecord>,
+    now: Timestamp,
+) -> Timestamp {
+    let wanted = issued.map_or_else(|| later(created_at, FIRST_ISSUE), |issued| issued.expires_at);
+    let Some(failure) = failure else { return wanted };
+    let (first, most) = GIVES_WAY;
+    // A clock that was set back must put nobody behind all others.
+    wanted.max(later(failure.at.min(now), (first * 2f64.powi(exponent(failure.count))).min(most)))
 }
 
 /// The wait before the login after one whose outcome nobody knows: 30 s doubling; from the third on as if rejected.

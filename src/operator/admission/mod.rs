@@ -60,7 +60,7 @@ pub struct Ask {
     /// The provider's, as they are now.
     pub limits: Limits,
     pub namespace: String,
-    /// A renewal's is its expiry, a first issue's 60 s after its creation.
+    /// See [`deadline`](crate::token::schedule::deadline).
     pub deadline: Timestamp,
     /// At most one ticket with a lock is admitted at a time.
     pub locks: Vec<String>,

@@ -54,6 +54,34 @@ fn a_token_is_renewed_when_its_owner_wishes_and_a_little_earlier() {
 }
 
 #[test]
+fn a_token_is_wanted_by_its_expiry_and_a_first_one_within_a_minute() {
+    let created = at(-10);
+    assert_eq!(deadline(created, None, None, now()), at(50));
+    assert_eq!(deadline(created, Some(&issued(HOUR)), None, now()), at(HOUR));
+}
+
+#[test]
+fn a_token_whose_renewal_fails_gives_way_ever_more_up_to_sixteen_minutes_and_never_goes_before_its_expiry() {
+    let failed = |count, ago| {
+        let failure = Scene::issued(virtana()).failure(FailureClass::Transient, ago, 0);
+        FailureRecord { count, ..failure }
+    };
+    let expired = issued(-HOUR);
+    let deadlines = [1, 2, 3, 4, 5, 6, 1_000].map(|count| {
+        let failure = failed(count, 30);
+        assert_eq!(
+            deadline(at(-HOUR), None, Some(&failure), now()),
+            deadline(at(0), Some(&expired), Some(&failure), now())
+        );
+        after(deadline(at(-HOUR), None, Some(&failure), now())) + 30
+    });
+    assert_eq!(deadlines, [60, 120, 240, 480, 960, 960, 960]);
+    assert_eq!(deadline(at(0), Some(&issued(HOUR)), Some(&failed(1_000, 0)), now()), at(HOUR), "it still lives");
+    let to_come = deadline(at(0), Some(&expired), Some(&failed(1, -DAY)), now());
+    assert_eq!(to_come, at(MINUTE), "a clock that was set back puts nobody behind all others");
+}
+
+#[test]
 fn a_token_that_cannot_be_kept_valid_is_asked_for_once_a_minute() {
     for lifetime in [-HOUR, -1, 0, 1, 5] {
         assert_eq!(after(renew_at(&issued(lifetime), None, UID)), 60, "{lifetime} s");

@@ -1,5 +1,6 @@
 //! Stories of admission; time is made up.
 
+mod failing;
 mod properties;
 mod ramp;
 
