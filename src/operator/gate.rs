@@ -33,7 +33,7 @@ pub struct Ticket {
 /// Leave to send one request. Dropping it gives the place to the next: keep it until the reply is there.
 #[must_use = "the request may be sent only while the permit is held"]
 pub struct Permit {
-    _leaving: Leaving,
+    leaving: Leaving,
 }
 
 struct Shared {
@@ -135,7 +135,15 @@ impl Ticket {
 impl From<Ticket> for Permit {
     /// Of a ticket that was called.
     fn from(ticket: Ticket) -> Self {
-        Self { _leaving: ticket.leaving }
+        Self { leaving: ticket.leaving }
+    }
+}
+
+impl Permit {
+    /// Whether it is leave for this request, too: see [`Admission::covers`].
+    #[must_use]
+    pub fn covers(&self, ask: &Ask) -> bool {
+        self.leaving.shared.lock().admission.covers(self.leaving.id, ask)
     }
 }
 

@@ -87,7 +87,7 @@ pub async fn reconcile(operator: &Operator, key: &Key, done: &mut Done) -> Resul
         let mut expired = None;
         let come = tokio::select! {
             biased;
-            come = place.wait(operator) => come,
+            come = place.wait(operator, key) => come,
             never = expiry::report(operator, key, &mut expired) => match never {},
         };
         done.status = expired.or_else(|| done.status.take());
@@ -175,6 +175,7 @@ async fn settle(
                 return Ok(ended.map_or(Settled::Raced, Settled::Wait));
             }
             (Next::Call(call), Some(route)) => match &turn {
+                Some(come) if !come.is_for(operator, pass, &route, call) => turn = None,
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(come) if come.may_send(operator, pass, call) => {
                     let asked = Box::pin(exchange::exchange(operator, pass, &route, call)).await?;

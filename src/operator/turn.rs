@@ -1,13 +1,15 @@
 //! A pass's turn at the provider: what is asked of the gate, and whether what was read before still counts when the turn
 //! has come.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     Operator,
+    context::TICK,
+    entry::{Key, ProviderEntry, TokenEntry},
     gate::{Ask, Permit, Ticket},
     observe,
     pass::Pass,
@@ -33,9 +35,8 @@ const ERRAND_WITHIN: Duration = Duration::from_secs(10);
 
 /// A place at the provider, and since when the pass has it.
 pub struct Turn {
-    _permit: Permit,
+    permit: Permit,
     at: Instant,
-    waited: Duration,
 }
 
 /// A place in the line, for as long as it takes. Thousands of passes may have one, and hold nothing else.
@@ -44,13 +45,21 @@ pub struct Place {
     asked: Instant,
     /// Origin and fingerprint of credentials that are tried by one at a time.
     tries: Option<(String, String)>,
+    specs: Specs,
+}
+
+/// What somebody has written who wants the request.
+struct Specs {
+    token: Arc<TokenEntry>,
+    provider: Option<Arc<ProviderEntry>>,
 }
 
 impl Place {
     #[must_use]
     pub fn take(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Self {
         let (ask, tries) = ask(operator, pass, route, call);
-        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries }
+        let specs = Specs { token: Arc::clone(&pass.token), provider: operator.index.provider(&route.key) };
+        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries, specs }
     }
 
     /// Waits for the turn, for as long as a pass may keep what it has read; then gives the place back.
@@ -83,12 +92,23 @@ impl Place {
         Ok(Ok(self.into()))
     }
 
-    /// Waits for the turn, however long that takes. `None`: fewer locks are needed by now; ask again.
+    /// Waits for the turn, however long that takes. `None`: fewer locks are needed by now, or somebody has written what
+    /// may want something else; ask again.
     ///
     /// # Errors
     /// When the operator stops.
-    pub async fn wait(mut self, operator: &Operator) -> Result<Option<Turn>, PassError> {
-        Ok(self.called(operator).await?.then(|| self.into()))
+    pub async fn wait(mut self, operator: &Operator, key: &Key) -> Result<Option<Turn>, PassError> {
+        loop {
+            tokio::select! {
+                biased;
+                called = self.called(operator) => return Ok(called?.then(|| self.into())),
+                () = sleep(TICK) => {}
+            }
+            match self.specs.now(operator, key) {
+                Some(same) => self.specs = same,
+                None => return Ok(None),
+            }
+        }
     }
 
     /// `false`: somebody was let in with these very credentials, and the lock on them is not needed any more.
@@ -110,19 +130,40 @@ impl Place {
     }
 }
 
+impl Specs {
+    /// The same in their newest versions; `None`: they are others by now, or gone.
+    fn now(&self, operator: &Operator, key: &Key) -> Option<Self> {
+        let token = operator.index.token(key)?;
+        let provider = operator.index.provider(&token.provider(key));
+        let marks = |of: &Option<Arc<ProviderEntry>>| of.as_ref().map(|it| (it.uid.clone(), it.generation));
+        let same = (&token.uid, token.generation, token.deleting)
+            == (&self.token.uid, self.token.generation, self.token.deleting)
+            && marks(&provider) == marks(&self.provider);
+        same.then_some(Self { token, provider })
+    }
+}
+
 impl From<Place> for Turn {
     /// Of a place that was called.
     fn from(place: Place) -> Self {
-        Self { _permit: place.ticket.into(), at: Instant::now(), waited: place.asked.elapsed() }
+        Self { permit: place.ticket.into(), at: Instant::now() }
     }
 }
 
 impl Turn {
+    /// Whether this is the turn for that request: what was read since can want another one, at another provider, or with
+    /// credentials that somebody else is trying.
+    #[must_use]
+    pub fn is_for(&self, operator: &Operator, pass: &Pass, route: &Route, call: Call) -> bool {
+        self.permit.covers(&ask(operator, pass, route, call).0)
+    }
+
     /// What the pass has read can still be relied on.
     #[must_use]
     pub fn is_fresh(&self, operator: &Operator, pass: &Pass) -> bool {
         let Some(read) = pass.read_at else { return false };
-        read >= self.at || self.waited < STILL_FRESH || read.elapsed() < STALE && observe::is_current(operator, pass)
+        let age = read.elapsed();
+        read >= self.at || age < STILL_FRESH || age < STALE && observe::is_current(operator, pass)
     }
 
     #[must_use]

@@ -28,6 +28,7 @@ mod faults;
 mod first_token;
 mod gate;
 mod handover;
+mod in_line;
 mod isolation;
 mod kill_points;
 mod leaks;

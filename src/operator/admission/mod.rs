@@ -162,6 +162,16 @@ impl Admission {
         id
     }
 
+    /// Whether a ticket is one for this request: of the same provider at the same origin, with all of its locks.
+    #[must_use]
+    pub fn covers(&self, id: TicketId, ask: &Ask) -> bool {
+        let Some(ticket) = self.tickets.get(&id) else { return false };
+        let Some(lane) = self.lanes.get(&ticket.lane) else { return false };
+        *lane.provider == *ask.provider
+            && *lane.origin == ask.origin
+            && ask.locks.iter().all(|key| ticket.locks.iter().any(|held| **held == **key))
+    }
+
     /// A ticket is done, or is wanted no more: its request ended, or nobody waits for it. Harmless if it is gone.
     pub fn leave(&mut self, id: TicketId, now: Instant) {
         let Some(ticket) = self.tickets.remove(&id) else { return };

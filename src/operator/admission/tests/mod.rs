@@ -51,6 +51,20 @@ fn wide() -> (Admission, Instant) {
 }
 
 #[test]
+fn a_ticket_covers_what_needs_no_other_provider_no_other_origin_and_no_other_lock() {
+    let (mut admission, now) = wide();
+    let locks = ["secret".to_owned(), "values".to_owned()];
+    let id = admission.enqueue(Ask { locks: locks.to_vec(), ..ask("a") }, now);
+    assert!(admission.covers(id, &Ask { locks: locks.to_vec(), ..until(ask("a"), 7) }));
+    assert!(admission.covers(id, &with_lock(ask("a"), "values")));
+    assert!(!admission.covers(id, &with_lock(ask("a"), "other values")));
+    assert!(!admission.covers(id, &with_lock(ask("b"), "values")));
+    assert!(!admission.covers(id, &Ask { origin: origin("elsewhere"), ..with_lock(ask("a"), "values") }));
+    admission.leave(id, now);
+    assert!(!admission.covers(id, &with_lock(ask("a"), "values")), "it is over");
+}
+
+#[test]
 fn the_earliest_deadline_goes_first_whoever_came_first() {
     let (mut admission, now) = wide();
     let [late, early, middle] =
