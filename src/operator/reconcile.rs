@@ -175,6 +175,12 @@ async fn settle(
                 return Ok(ended.map_or(Settled::Raced, Settled::Wait));
             }
             (Next::Call(call), Some(route)) => match &turn {
+                Some(come) if !come.is_fresh(operator, pass) => {
+                    if !look_again(operator, pass, wants_credentials(&route, call)).await? {
+                        return Ok(Settled::Raced);
+                    }
+                }
+                // What was read since wants a turn of another kind.
                 Some(come) if !come.is_for(operator, pass, &route, call) => turn = None,
                 // Admitted: what was read is either fresh or read again, and still says so.
                 Some(come) if come.may_send(operator, pass, call) => {
@@ -182,11 +188,6 @@ async fn settle(
                     done.asked.push(asked.ok_or(PassError::Stopping)?);
                     observe::remember_rejection(operator, pass);
                     turn = None;
-                }
-                Some(come) if !come.is_fresh(operator, pass) => {
-                    if !look_again(operator, pass, wants_credentials(&route, call)).await? {
-                        return Ok(Settled::Raced);
-                    }
                 }
                 Some(_) => Box::pin(observe::fetch_credentials(operator, pass, operator.now())).await?,
                 None => match Place::take(operator, pass, &route, call).soon(operator, pass, &route, call).await? {

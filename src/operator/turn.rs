@@ -1,7 +1,7 @@
 //! A pass's turn at the provider: what is asked of the gate, and whether what was read before still counts when the turn
 //! has come.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::{
     Operator,
     context::TICK,
-    entry::{Key, ProviderEntry, TokenEntry},
+    entry::Key,
     gate::{Ask, Permit, Ticket},
     observe,
     pass::Pass,
     pass_error::PassError,
-    route::Route,
+    route::{self, Route},
     seed,
 };
 use crate::{
@@ -45,21 +45,21 @@ pub struct Place {
     asked: Instant,
     /// Origin and fingerprint of credentials that are tried by one at a time.
     tries: Option<(String, String)>,
-    specs: Specs,
+    wanted: Wanted,
 }
 
-/// What somebody has written who wants the request.
-struct Specs {
-    token: Arc<TokenEntry>,
-    provider: Option<Arc<ProviderEntry>>,
+/// What the request was wanted by.
+struct Wanted {
+    uid: String,
+    deleting: bool,
+    spec_mark: String,
 }
 
 impl Place {
     #[must_use]
     pub fn take(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Self {
         let (ask, tries) = ask(operator, pass, route, call);
-        let specs = Specs { token: Arc::clone(&pass.token), provider: operator.index.provider(&route.key) };
-        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries, specs }
+        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries, wanted: Wanted::by(pass) }
     }
 
     /// Waits for the turn, for as long as a pass may keep what it has read; then gives the place back.
@@ -104,9 +104,8 @@ impl Place {
                 called = self.called(operator) => return Ok(called?.then(|| self.into())),
                 () = sleep(TICK) => {}
             }
-            match self.specs.now(operator, key) {
-                Some(same) => self.specs = same,
-                None => return Ok(None),
+            if !self.wanted.still(operator, key) {
+                return Ok(None);
             }
         }
     }
@@ -130,16 +129,19 @@ impl Place {
     }
 }
 
-impl Specs {
-    /// The same in their newest versions; `None`: they are others by now, or gone.
-    fn now(&self, operator: &Operator, key: &Key) -> Option<Self> {
-        let token = operator.index.token(key)?;
-        let provider = operator.index.provider(&token.provider(key));
-        let marks = |of: &Option<Arc<ProviderEntry>>| of.as_ref().map(|it| (it.uid.clone(), it.generation));
-        let same = (&token.uid, token.generation, token.deleting)
-            == (&self.token.uid, self.token.generation, self.token.deleting)
-            && marks(&provider) == marks(&self.provider);
-        same.then_some(Self { token, provider })
+impl Wanted {
+    fn by(pass: &Pass) -> Self {
+        let token = &pass.seen.token;
+        Self { uid: token.uid.clone(), deleting: token.deleting, spec_mark: token.spec_mark.clone() }
+    }
+
+    /// Nobody has written any of it since.
+    fn still(&self, operator: &Operator, key: &Key) -> bool {
+        operator.index.token(key).is_some_and(|token| {
+            token.uid == self.uid
+                && token.deleting == self.deleting
+                && route::spec_mark(&operator.index, key, &token).mark == self.spec_mark
+        })
     }
 }
 

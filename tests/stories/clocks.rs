@@ -203,6 +203,14 @@ async fn a_probe_of_refused_credentials_to_which_a_vendor_in_trouble_says_nothin
     assert_eq!(logins(), 2, "the restart cost a probe");
     clock.shift("+67m");
     scene.palette.wait_for("the next probe", PATIENCE, |all| all.len() == 3).await;
+    // Its time is noted by the clock of then.
+    await_until("the answer to it is taken in", PATIENCE, async || {
+        match scene.world.operator().metric("apitoken_provider_requests_total", &[("operation", "Login")]).await {
+            Ok(Some(1.0)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     for name in ["one", "two"] {
         scene.world.not_ready(name, "CredentialsRejected").await;
     }

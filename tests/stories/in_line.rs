@@ -50,7 +50,7 @@ async fn an_apitoken_in_line_at_a_provider_that_hangs_goes_to_another_when_its_o
     row(46)
         .injected("an ApiToken in line at a provider that hangs is sent to another one, and one behind it is suspended")
         .judged(&oracles::asked(&healthy.history()))
-        .holds("both at once, while the first one still hangs");
+        .holds("both, while the first one still hangs");
 }
 
 #[tokio::test]
