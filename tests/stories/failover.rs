@@ -199,7 +199,7 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     company.next_refresh("infra").await;
     company.spent(1);
     row(12)
-        .injected("SIGSTOP of the leader until another leads and has refreshed, then SIGCONT")
+        .injected("SIGSTOP of the leader until another leads, then SIGCONT")
         .judged(&oracles::one_time(&company.virtana.history()))
         .logins(company.virtana.logins().len(), 1)
         .holds("it calls nobody, writes nothing, and ends");
