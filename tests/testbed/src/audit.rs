@@ -77,13 +77,16 @@ impl AuditLog {
     /// # Errors
     /// The log cannot be read.
     pub fn text_since(&self, mark: &Mark) -> Result<String> {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let mut file = File::open(&self.0).with_context(|| format!("cannot read {}", self.0.display()))?;
-        file.seek(SeekFrom::Start(mark.0))?;
-        file.read_to_string(&mut text)?;
-        // The server may be in the middle of a line.
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
-        Ok(text)
+        file.seek(SeekFrom::Start(mark.0.saturating_sub(1)))?;
+        file.read_to_end(&mut bytes)?;
+        // The server may be in the middle of a line, now and when the mark was made: what it wrote then is not new.
+        let newline = |byte: &u8| *byte == b'\n';
+        let begin = if mark.0 == 0 { Some(0) } else { bytes.iter().position(newline).map(|at| at + 1) };
+        let end = bytes.iter().rposition(newline).map(|at| at + 1);
+        let lines = begin.zip(end).and_then(|(begin, end)| bytes.get(begin..end)).unwrap_or_default();
+        Ok(String::from_utf8_lossy(lines).into_owned())
     }
 }
 
@@ -145,6 +148,32 @@ impl From<Line> for AuditEvent {
             uri: line.request_uri,
             code: line.response_status.code,
             user_agent: line.user_agent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const LINE: &str = "{\"stage\":\"ResponseComplete\",\"verb\":\"get\",\"requestURI\":\"/ü\",\"user\":{}}\n";
+
+    #[test]
+    fn whatever_moment_a_mark_is_made_at_whole_lines_follow_and_none_that_had_begun() {
+        for written in 0..=LINE.len() {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            let log = AuditLog::new(file.path().to_owned());
+            file.write_all(&LINE.as_bytes()[..written]).expect("written");
+            let mark = log.mark().expect("a mark");
+            assert!(log.since(&mark).expect("no events").is_empty());
+            file.write_all(&LINE.as_bytes()[written..]).expect("written");
+            file.write_all(LINE.as_bytes()).expect("written");
+            let new = log.since(&mark).expect("events").len();
+            assert_eq!(new, if written == 0 { 2 } else { 1 }, "{written} bytes were there");
+            file.write_all(&LINE.as_bytes()[..9]).expect("written");
+            assert_eq!(log.since(&mark).expect("events").len(), new);
         }
     }
 }
