@@ -172,8 +172,8 @@ async fn an_etcd_that_is_full_starts_no_storm_at_the_provider() {
     let full = Answer::refusal(500, "InternalError", "etcdserver: mvcc: database space exceeded");
     let rule = lone.proxy.answer(When::Before, |request: &ApiRequest| writes(request), full);
     let before = lone.company.virtana.history().len();
-    await_until("ten writes in vain", PATIENCE, async || match rule.met().len() {
-        10.. => Ok(()),
+    await_until("five writes in vain", PATIENCE, async || match rule.met().len() {
+        5.. => Ok(()),
         few => Err(few.to_string()),
     })
     .await;
@@ -183,7 +183,7 @@ async fn an_etcd_that_is_full_starts_no_storm_at_the_provider() {
     lone.company.next_refresh("infra").await;
     lone.company.spent(1);
     row(31)
-        .injected("every write answered as a full etcd is, until ten had failed")
+        .injected("every write answered as a full etcd is, until five had failed")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
         .logins(lone.asked(Operation::Login), 1)
         .holds(format!("{during} calls to the provider meanwhile; renewed from the same session after"));
