@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
 use testbed::{
     api_proxy::{ApiProxy, ApiRequest, Rule, When},
     operator::{OperatorOptions, OperatorProcess},
@@ -12,7 +11,7 @@ use testbed::{
 };
 
 use crate::{
-    lone::asks_for_rights,
+    lone::{asks_for_rights, on_its_way, stores_answer, writes},
     replicas::{Company, ends_as_one_who_lost, leads},
     world::PATIENCE,
 };
@@ -50,30 +49,17 @@ impl CutOff {
     }
 }
 
-fn on_its_way(all: &[Exchange]) -> bool {
-    all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_none())
-}
-
-fn writes(request: &ApiRequest) -> bool {
-    request.method != Method::GET
-}
-
-fn writes_session(request: &ApiRequest) -> bool {
-    request.method == Method::PUT && request.path.contains("/secrets/apitoken-session-")
-}
-
 #[tokio::test]
 async fn an_answer_that_arrives_while_the_leader_is_cut_off_is_stored_when_the_way_is_free_again() {
     let scene = CutOff::new().await;
     let cut = scene.cut_during_refresh().await;
     scene.lost().await;
-    let seen = scene.proxy.hold(When::After, writes);
+    let written = scene.proxy.record(writes);
     // Closed, not let go: nothing from before the loss arrives late.
     drop(cut);
-    let stored = seen.first(PATIENCE).await.expect("the answer is stored");
-    assert!(writes_session(&stored), "{} {}", stored.method, stored.path);
-    seen.release();
     ends_as_one_who_lost(&scene.leader).await;
+    let written = written.met();
+    assert!(matches!(&written[..], [answer] if stores_answer(answer)), "not the answer alone: {written:#?}");
 
     // The next leader finds the token in the session: it projects it, and asks nobody before it is due.
     let asked = scene.company.virtana.history().len();

@@ -25,8 +25,8 @@ use reqwest::{Certificate, Client};
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::watch};
 
+use self::rules::{Act, Body, Rules};
 pub use self::rules::{Answer, ApiRequest, Rule, When};
-use self::rules::{Body, Rules};
 use crate::{
     control_plane::ControlPlane,
     users::User,
@@ -136,7 +136,12 @@ impl ApiProxy {
 
     /// Holds what matches, before or after the API server has seen it.
     pub fn hold(&self, when: When, matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static) -> Rule {
-        self.shared.rules.add(when, Box::new(matches), None)
+        self.shared.rules.add(when, Box::new(matches), Act::Hold)
+    }
+
+    /// Records what matches, whatever else becomes of it.
+    pub fn record(&self, matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static) -> Rule {
+        self.shared.rules.add(When::Before, Box::new(matches), Act::Record)
     }
 
     /// Answers what matches; `When::After`, the API server does its part and its own answer is lost.
@@ -146,7 +151,7 @@ impl ApiProxy {
         matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static,
         answer: Answer,
     ) -> Rule {
-        self.shared.rules.add(when, Box::new(matches), Some(answer))
+        self.shared.rules.add(when, Box::new(matches), Act::Answer(answer))
     }
 }
 

@@ -43,7 +43,8 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Meets every request that it matches, until it is dropped. Of several that match, the newest does.
+/// Meets every request that it matches, until it is dropped. Of several that match, the newest does; one that only
+/// records meets them besides.
 ///
 /// What is still held when it is dropped is never answered: its connection is closed.
 pub struct Rule {
@@ -58,10 +59,16 @@ pub(super) struct Rules(Mutex<Vec<Arc<Ruling>>>);
 pub(super) struct Ruling {
     when: When,
     matches: Matches,
-    /// `None`: hold.
-    answer: Option<Answer>,
+    act: Act,
     met: watch::Sender<Vec<ApiRequest>>,
     fate: watch::Sender<Fate>,
+}
+
+/// What becomes of a request that meets a rule.
+pub(super) enum Act {
+    Record,
+    Hold,
+    Answer(Answer),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,22 +81,25 @@ enum Fate {
 // === impl Rules ===
 
 impl Rules {
-    /// A rule that holds from now on; without an answer it holds what it meets.
-    pub(super) fn add(self: &Arc<Self>, when: When, matches: Matches, answer: Option<Answer>) -> Rule {
+    /// A rule that holds from now on.
+    pub(super) fn add(self: &Arc<Self>, when: When, matches: Matches, act: Act) -> Rule {
         let (met, fate) = (watch::Sender::default(), watch::Sender::new(Fate::Held));
-        let ruling = Arc::new(Ruling { when, matches, answer, met, fate });
+        let ruling = Arc::new(Ruling { when, matches, act, met, fate });
         self.lock().push(Arc::clone(&ruling));
         Rule { rules: Arc::clone(self), ruling }
     }
 
     /// What is said instead of the API server's answer, if anything is.
     pub(super) async fn meet(&self, when: When, request: &ApiRequest) -> Result<Option<Response<Body>>> {
-        let newest = |ruling: &&Arc<Ruling>| ruling.when == when && (ruling.matches)(request);
-        let ruling = self.lock().iter().rev().find(newest).cloned();
-        match ruling {
-            Some(ruling) => ruling.meet(request).await,
-            None => Ok(None),
+        let matching = |ruling: &&Arc<Ruling>| ruling.when == when && (ruling.matches)(request);
+        let (recorders, mut others): (Vec<_>, Vec<_>) =
+            self.lock().iter().filter(matching).cloned().partition(|ruling| matches!(ruling.act, Act::Record));
+        for ruling in recorders.into_iter().chain(others.pop()) {
+            if let Some(instead) = ruling.meet(request).await? {
+                return Ok(Some(instead));
+            }
         }
+        Ok(None)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Ruling>>> {
@@ -137,8 +147,10 @@ impl Drop for Rule {
 impl Ruling {
     async fn meet(&self, request: &ApiRequest) -> Result<Option<Response<Body>>> {
         self.met.send_modify(|met| met.push(request.clone()));
-        if let Some(answer) = &self.answer {
-            return answer.response().map(Some);
+        match &self.act {
+            Act::Record => return Ok(None),
+            Act::Answer(answer) => return answer.response().map(Some),
+            Act::Hold => {}
         }
         let mut fate = self.fate.subscribe();
         let fate = *fate.wait_for(|fate| *fate != Fate::Held).await?;
