@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use http::Method;
 use k8s_openapi::jiff::Timestamp;
 use testbed::{
     api_proxy::{ApiProxy, When},
     eventually::await_until,
     operator::OperatorProcess,
+    outputs::OutputWatcher,
     reliability::{oracles, row},
     users::User,
-    vendors::{Exchange, Operation},
 };
 
-use crate::replicas::{Company, LEASE_FOR, acts_of, ends_as_one_who_lost, leads, stands_by};
-use crate::world::PATIENCE;
+use crate::{
+    lone::{logins, on_its_way, stores_answer, writes},
+    replicas::{Company, LEASE_FOR, acts_of, ends_as_one_who_lost, leads, stands_by},
+    world::PATIENCE,
+};
 
 #[expect(clippy::print_stdout, reason = "a figure for whoever reads the output; nothing is asserted about it")]
 fn measured(what: &str, took: Duration) {
@@ -131,11 +133,11 @@ async fn when_the_leader_is_killed_with_a_one_time_token_on_its_way_one_login_fo
     let (leader, other) = company.two_replicas().await;
     company.virtana.script(|script| script.refresh_latency = Duration::from_secs(2));
     company.renewing("infra").await;
-    company.virtana.wait_for("a refresh is on its way", PATIENCE, is_on_its_way).await;
+    company.virtana.wait_for("a refresh is on its way", PATIENCE, on_its_way).await;
     leader.kill9();
     company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
     leads(&other).await;
-    company.virtana.wait_for("a login", PATIENCE, |all| count(all, Operation::Login) == 2).await;
+    company.virtana.wait_for("a login", PATIENCE, |all| logins(all) == 2).await;
     company.next_refresh("infra").await;
     company.spent(2);
     row(4)
@@ -152,7 +154,7 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
     // Longer than the Lease would last if it were not renewed meanwhile.
     company.virtana.script(|script| script.refresh_latency = LEASE_FOR * 2);
     company.renewing("infra").await;
-    company.virtana.wait_for("a refresh is on its way", PATIENCE, is_on_its_way).await;
+    company.virtana.wait_for("a refresh is on its way", PATIENCE, on_its_way).await;
     company.virtana.script(|script| script.refresh_latency = Duration::ZERO);
     leader.tell_to_stop().expect("it is told");
     leads(&other).await;
@@ -188,10 +190,10 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     other.kill9();
     falls_due(&company, "infra").await;
     let asked = company.virtana.history().len();
-    let writes = proxy.hold(When::After, |request| request.method != Method::GET);
+    let written = proxy.record(writes);
     leader.resume().expect("it goes on");
     ends_as_one_who_lost(&leader).await;
-    assert!(writes.met().is_empty(), "{:#?}", writes.met());
+    assert!(written.met().is_empty(), "{:#?}", written.met());
     assert_eq!(company.virtana.history().len(), asked);
 
     let next = company.replica().await;
@@ -199,10 +201,56 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     company.next_refresh("infra").await;
     company.spent(1);
     row(12)
-        .injected("SIGSTOP of the leader until another leads, then SIGCONT")
+        .injected("SIGSTOP of the idle leader until another has led and its own renewal is due, then SIGCONT")
         .judged(&oracles::one_time(&company.virtana.history()))
         .logins(company.virtana.logins().len(), 1)
         .holds("it calls nobody, writes nothing, and ends");
+}
+
+#[tokio::test]
+async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_api_server() {
+    let company = Company::new().await;
+    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
+    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
+    let leader = company.replica_by(kubeconfig).await;
+    leads(&leader).await;
+    let other = company.replica().await;
+    company.renewing("infra").await;
+    let world = &company.world;
+    let output = OutputWatcher::start(world.client.clone(), &world.namespace, "infra").await.expect("a watcher");
+    let hold = proxy.hold(When::Before, stores_answer);
+    hold.first(PATIENCE).await.expect("a refresh is about to be stored");
+    leader.suspend().expect("it is stopped");
+    leads(&other).await;
+    company.virtana.wait_for("a login", PATIENCE, |all| logins(all) == 2).await;
+    company.holds_the_newest("infra").await;
+
+    let mark = world.mark();
+    let written = proxy.record(writes);
+    hold.release();
+    await_until("the late write is refused", PATIENCE, async || {
+        let asked = world.asked_by_operator(&mark);
+        let conflict = asked.iter().any(|one| one.resource == "secrets" && one.verb == "update" && one.code == 409);
+        if conflict { Ok(()) } else { Err(format!("{asked:#?}")) }
+    })
+    .await;
+    leader.resume().expect("it goes on");
+    ends_as_one_who_lost(&leader).await;
+    // It does not know what became of its write, so it offers the answer again, on the version that is gone.
+    let written = written.met();
+    assert!(written.iter().all(stores_answer), "{written:#?}");
+    company.next_refresh("infra").await;
+    company.spent(2);
+    row(12)
+        .injected("SIGSTOP of the leader while the storage of an answer is on its way; it arrives when another has led")
+        .judged(&oracles::one_time(&company.virtana.history()))
+        .judged(&oracles::output(&output.versions().expect("no gaps"), "token", Timestamp::now(), |text| {
+            company.virtana.token(text)
+        }))
+        .logins(company.virtana.logins().len(), 2)
+        .holds(
+            "409 for the late answer; one login for its unknown outcome; the old leader writes nothing else, and ends",
+        );
 }
 
 async fn falls_due(company: &Company, name: &str) {
@@ -229,12 +277,4 @@ async fn credentials_that_one_leader_was_refused_are_not_tried_again_by_the_next
         .injected("a wrong password under one leader, and then under the next")
         .judged(&oracles::wrong_password(&company.virtana.history(), 1))
         .holds("the next leader does not try it again");
-}
-
-fn is_on_its_way(all: &[Exchange]) -> bool {
-    all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_none())
-}
-
-fn count(all: &[Exchange], operation: Operation) -> usize {
-    all.iter().filter(|one| one.operation == operation).count()
 }

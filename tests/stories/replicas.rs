@@ -91,9 +91,14 @@ impl Company {
 
     /// An ApiToken that is renewed at so much of its lifetime.
     pub async fn token(&self, name: &str, percent: i32) {
+        self.token_of(name, "login", percent).await;
+    }
+
+    /// The same with other credentials.
+    pub async fn token_of(&self, name: &str, credentials: &str, percent: i32) {
         let spec = json!({
             "providerRef": { "name": self.provider },
-            "credentialsRef": { "name": "login" },
+            "credentialsRef": { "name": credentials },
             "refresh": { "atPercent": percent },
         });
         self.world.token_with(name, spec).await;
