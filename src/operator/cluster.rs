@@ -3,9 +3,12 @@
 //! Nothing is written without the claim, but an answer that was already obtained. The client's own retries are off: the
 //! next pass is the retry.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use kube::Client;
+use kube::{Client, core::Status};
 use tokio::sync::Semaphore;
 
 use super::{claim::Claim, metrics::Metrics};
@@ -55,6 +58,8 @@ enum Problem {
         code: u16,
         reason: String,
         message: String,
+        /// Seconds.
+        wanted_wait: u32,
     },
     Failed(&'static str),
     /// Another replica may write.
@@ -152,6 +157,13 @@ impl ApiError {
         matches!(self.problem, Problem::Answered { code: 409, .. })
     }
 
+    /// How long the API server wants to be left alone (Retry-After); zero: it has not said.
+    #[must_use]
+    pub fn wanted_wait(&self) -> Duration {
+        let seconds = if let Problem::Answered { wanted_wait, .. } = self.problem { wanted_wait } else { 0 };
+        Duration::from_secs(u64::from(seconds))
+    }
+
     /// Another replica may write: this one stops.
     #[must_use]
     pub fn is_not_ours(&self) -> bool {
@@ -166,6 +178,13 @@ impl ApiError {
             Problem::Answered { code, .. } => *code == 429 || *code >= 500,
         }
     }
+}
+
+/// What is known for certain of an API server that has too much to do: its priority and fairness answers 429 with plain
+/// text, and always asks for one second (kube-apiserver, `filters/maxinflight.go`); others say it in the `Status`. Seconds.
+fn wanted_wait(status: &Status) -> u32 {
+    let told = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    if status.code == 429 { told.max(1) } else { told }
 }
 
 /// The word for an answer in `apitoken_api_requests`.
@@ -198,7 +217,7 @@ impl Problem {
                 let message = if spoken { status.message.chars().take(300).collect() } else { String::new() };
                 let known = status.reason.chars().all(|c| c.is_ascii_alphabetic());
                 let reason = if known { status.reason.clone() } else { String::new() };
-                Self::Answered { code: status.code, reason, message }
+                Self::Answered { code: status.code, reason, message, wanted_wait: wanted_wait(status) }
             }
             kube::Error::SerdeError(_) => Self::Failed("the answer is not what a Kubernetes API server sends"),
             kube::Error::Auth(_) => Self::Failed("authentication failed"),
@@ -230,7 +249,7 @@ impl fmt::Display for Problem {
             Self::TimedOut => write!(f, "no answer within {} s", DEADLINE.as_secs()),
             Self::Failed(what) => f.write_str(what),
             Self::NotLeading => f.write_str("leadership is lost, and another replica may write"),
-            Self::Answered { code, reason, message } => {
+            Self::Answered { code, reason, message, .. } => {
                 write!(f, "the API server answered {code}")?;
                 if !reason.is_empty() {
                     write!(f, " {reason}")?;

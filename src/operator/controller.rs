@@ -307,7 +307,7 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
                 }
                 Err(error) => {
                     tracing::warn!(provider = %key, %error, "cannot report on the provider");
-                    Ended::Failed
+                    Ended::Failed(error.wanted_wait())
                 }
             })
         }
@@ -323,14 +323,14 @@ async fn pass(operator: Arc<Operator>, subject: Subject) -> (Subject, Ended) {
                     Err(error) if !error.needs_somebody() && keeps_an_answer(&operator, key) => {
                         Ended::Until(Some(operator.now() + OFFER_EVERY))
                     }
-                    Err(_) => Ended::Failed,
+                    Err(error) => Ended::Failed(error.wanted_wait()),
                 }
             })
         }
     };
     let ended = ended.unwrap_or_else(|_| {
         report::panicked(&operator, &subject, started.elapsed());
-        Ended::Failed
+        Ended::Failed(Duration::ZERO)
     });
     (subject, ended)
 }

@@ -1,5 +1,7 @@
 //! Why a pass did not come to its end, and what follows from that.
 
+use std::time::Duration;
+
 use super::{cluster::ApiError, observe::ObserveError};
 
 /// Why a pass did not come to its end.
@@ -31,6 +33,15 @@ impl PassError {
             Self::Api(error) | Self::Observe(ObserveError::Api(error)) => error.is_not_ours(),
             Self::Observe(ObserveError::ForeignSession(_)) => false,
             Self::Stopping => true,
+        }
+    }
+
+    /// How long the API server wants to be left alone; zero: it has not said.
+    #[must_use]
+    pub fn wanted_wait(&self) -> Duration {
+        match self {
+            Self::Api(error) | Self::Observe(ObserveError::Api(error)) => error.wanted_wait(),
+            Self::Observe(ObserveError::ForeignSession(_)) | Self::Stopping => Duration::ZERO,
         }
     }
 

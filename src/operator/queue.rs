@@ -6,7 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -48,7 +51,8 @@ pub enum Ended {
     Gone,
     /// Somebody else wrote first: read again at once.
     Raced,
-    Failed,
+    /// The next pass is later each time, and not before the API server wants to be asked again; zero: it has not said.
+    Failed(Duration),
 }
 
 impl Queue {
@@ -85,7 +89,7 @@ impl Queue {
         state.running = false;
         let again = std::mem::take(&mut state.again);
         state.failures = match how {
-            Ended::Failed => state.failures.saturating_add(1),
+            Ended::Failed(_) => state.failures.saturating_add(1),
             Ended::Raced => state.failures,
             Ended::Until(_) | Ended::Gone => 0,
         };
@@ -99,7 +103,7 @@ impl Queue {
                 return;
             }
             Ended::Raced => Some(now + doubled(FIRST_AFTER_RACE, races, MOST_AFTER_RACE, 1.0)),
-            Ended::Failed => Some(now + backoff(&subject, failures)),
+            Ended::Failed(told) => Some(now + backoff(&subject, failures).max(at_most(told))),
         };
         self.schedule(subject, next);
     }
@@ -130,6 +134,12 @@ impl Queue {
             self.due.insert((at, subject));
         }
     }
+}
+
+/// Nobody is kept from renewing for long, whoever asks for it.
+fn at_most(told: Duration) -> SignedDuration {
+    let most = Duration::from_secs_f64(MOST_BACKOFF);
+    SignedDuration::try_from(told.min(most)).expect("invariant: a minute at most")
 }
 
 fn backoff(subject: &Subject, failures: u32) -> SignedDuration {

@@ -40,7 +40,7 @@ fn a_pass_that_has_begun_and_takes_long_is_alive() {
     schedule.lock().wake(subject(), due);
     assert_eq!(schedule.lock().take_due(due), [subject()]);
     assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok());
-    schedule.lock().ended(subject(), Ended::Failed, due + STUCK_AFTER * 100);
+    schedule.lock().ended(subject(), Ended::Failed(Duration::ZERO), due + STUCK_AFTER * 100);
     assert!(schedule.alive(due + STUCK_AFTER * 100).is_ok(), "it backs off");
 }
 

@@ -87,10 +87,19 @@ fn waits(how: Ended, passes: usize) -> Vec<f64> {
 
 #[test]
 fn a_pass_that_fails_waits_twice_as_long_each_time_up_to_a_minute() {
-    let waits = waits(Ended::Failed, 20);
+    let waits = waits(Ended::Failed(Duration::ZERO), 20);
     for (n, wait) in waits.iter().enumerate() {
         let most = (0.5 * 2f64.powi(i32::try_from(n).unwrap())).min(60.0);
         assert!((most / 2.0..=most).contains(wait), "{n}: {wait} s of {most}");
+    }
+}
+
+#[test]
+fn an_api_server_that_wants_to_be_left_alone_is_asked_by_nobody_before_or_a_minute_later() {
+    for (told, least) in [(5, 5.0), (3600, 60.0)] {
+        let waits = waits(Ended::Failed(Duration::from_secs(told)), 8);
+        assert!((waits[0] - least).abs() < 0.001, "{waits:?}");
+        assert!(waits.iter().all(|&wait| (least..=60.0).contains(&wait)), "{waits:?}");
     }
 }
 
@@ -106,19 +115,19 @@ fn a_lost_race_is_run_again_at_once_but_never_in_a_spin() {
 fn a_pass_that_ends_well_forgives_all_failures() {
     let mut queue = running("a");
     for _ in 0..10 {
-        queue.ended(subject("a"), Ended::Failed, at(0));
+        queue.ended(subject("a"), Ended::Failed(Duration::ZERO), at(0));
         queue.take_due(at(100_000));
     }
     queue.ended(subject("a"), Ended::Until(Some(at(1))), at(0));
     queue.take_due(at(1));
-    queue.ended(subject("a"), Ended::Failed, at(2));
+    queue.ended(subject("a"), Ended::Failed(Duration::ZERO), at(2));
     assert!(queue.next_due().unwrap() <= at(502));
 }
 
 #[test]
 fn an_event_ends_a_back_off() {
     let mut queue = running("a");
-    queue.ended(subject("a"), Ended::Failed, at(0));
+    queue.ended(subject("a"), Ended::Failed(Duration::ZERO), at(0));
     queue.wake(subject("a"), at(1));
     assert_eq!(queue.take_due(at(1)), [subject("a")]);
 }
