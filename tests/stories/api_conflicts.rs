@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::ResourceExt;
 use serde_json::json;
 use testbed::{
     api_proxy::{Answer, ApiRequest, When},
@@ -58,6 +59,10 @@ async fn an_output_and_a_status_that_somebody_else_writes_first_cost_no_call() {
             told.is_some_and(|at| at.0.as_second() >= issued.as_second())
         })
         .await;
+    let output = lone.world().secrets().get("infra").await.expect("an output");
+    for kept in [output.annotations(), lone.world().get("infra").await.annotations()] {
+        assert_eq!(kept.get("example.com/note").map(String::as_str), Some("seen"), "{kept:?}");
+    }
     lone.company.spent(1);
     row(25)
         .injected("output and ApiToken are annotated by somebody else right before their writes")

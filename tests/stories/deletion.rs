@@ -10,7 +10,7 @@ use testbed::{
     eventually::await_until,
     reliability::{oracles, row},
     users::User,
-    vendors::{Fault, On},
+    vendors::{Exchange, Fault, On, Operation},
 };
 
 use crate::{
@@ -106,6 +106,31 @@ async fn an_answer_that_comes_after_the_deletion_resurrects_nothing() {
     assert!(scene.world.all_data("clusters").await.is_none(), "the output of a deleted ApiToken was made");
     row(71)
         .injected("deleted during a login that takes 4 s")
+        .judged(&oracles::asked(&scene.palette.history()))
+        .logins(scene.palette.logins().len(), 2)
+        .holds("the answer is dropped: no session, no output comes back");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_refresh_that_comes_after_the_deletion_resurrects_nothing_either() {
+    let scene = Scene::new().await;
+    scene.palette.script(|script| {
+        (script.lifetime, script.refresh_latency) = (Duration::from_secs(60), Duration::from_secs(4));
+    });
+    scene.issued("clusters", json!({ "refresh": { "atPercent": 10 } })).await;
+    let asked = |all: &[Exchange]| all.iter().any(|one| one.operation == Operation::Refresh);
+    scene.palette.wait_for("a refresh", PATIENCE, asked).await;
+    let session = scene.world.session_name("clusters").await;
+    scene.world.delete_token("clusters").await;
+    let answered =
+        |all: &[Exchange]| all.iter().any(|one| one.operation == Operation::Refresh && one.answered.is_some());
+    scene.palette.wait_for("the answer", PATIENCE, answered).await;
+    scene.palette.script(|script| script.refresh_latency = Duration::ZERO);
+    scene.issued("after", json!({})).await;
+    scene.world.until_gone(&session).await;
+    assert!(scene.world.all_data("clusters").await.is_none(), "the output of a deleted ApiToken was made again");
+    row(71)
+        .injected("deleted during a refresh that takes 4 s")
         .judged(&oracles::asked(&scene.palette.history()))
         .logins(scene.palette.logins().len(), 2)
         .holds("the answer is dropped: no session, no output comes back");
