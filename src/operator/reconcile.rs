@@ -163,7 +163,10 @@ async fn settle(
     mut turn: Option<Turn>,
     done: &mut Done,
 ) -> Result<Settled, PassError> {
-    if let (Some(come), Some(route)) = (turn.take(), pass.route.clone()) {
+    // Edited meanwhile, it can be the turn of another provider, and nobody is asked on that one's account.
+    if let (Some(come), Some(route)) = (turn.take(), pass.route.clone())
+        && come.is_at(pass, &route)
+    {
         turn = Some(located(operator, come, &route).await?);
     }
     for _ in 0..MOST_STEPS {

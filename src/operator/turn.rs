@@ -1,11 +1,14 @@
 //! A pass's turn at the provider: what is asked of the gate, and whether what was read before still counts when the turn
 //! has come.
 
+mod wanted;
+
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use self::wanted::Wanted;
 use super::{
     Operator,
     context::TICK,
@@ -14,7 +17,7 @@ use super::{
     observe,
     pass::Pass,
     pass_error::PassError,
-    route::{self, Route},
+    route::Route,
     seed,
 };
 use crate::{
@@ -48,18 +51,11 @@ pub struct Place {
     wanted: Wanted,
 }
 
-/// What the request was wanted by.
-struct Wanted {
-    uid: String,
-    deleting: bool,
-    spec_mark: String,
-}
-
 impl Place {
     #[must_use]
     pub fn take(operator: &Operator, pass: &Pass, route: &Route, call: Call) -> Self {
         let (ask, tries) = ask(operator, pass, route, call);
-        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries, wanted: Wanted::by(pass) }
+        Self { ticket: operator.gate.enqueue(ask), asked: Instant::now(), tries, wanted: Wanted::by(pass, route) }
     }
 
     /// Waits for the turn, for as long as a pass may keep what it has read; then gives the place back.
@@ -93,7 +89,7 @@ impl Place {
     }
 
     /// Waits for the turn, however long that takes. `None`: fewer locks are needed by now, or somebody has written what
-    /// may want something else; ask again.
+    /// may want no request, or one in another line; ask again.
     ///
     /// # Errors
     /// When the operator stops.
@@ -104,7 +100,7 @@ impl Place {
                 called = self.called(operator) => return Ok(called?.then(|| self.into())),
                 () = sleep(TICK) => {}
             }
-            if !self.wanted.still(operator, key) {
+            if !self.wanted.still(&operator.index, key) {
                 return Ok(None);
             }
         }
@@ -129,22 +125,6 @@ impl Place {
     }
 }
 
-impl Wanted {
-    fn by(pass: &Pass) -> Self {
-        let token = &pass.seen.token;
-        Self { uid: token.uid.clone(), deleting: token.deleting, spec_mark: token.spec_mark.clone() }
-    }
-
-    /// Nobody has written any of it since.
-    fn still(&self, operator: &Operator, key: &Key) -> bool {
-        operator.index.token(key).is_some_and(|token| {
-            token.uid == self.uid
-                && token.deleting == self.deleting
-                && route::spec_mark(&operator.index, key, &token).mark == self.spec_mark
-        })
-    }
-}
-
 impl From<Place> for Turn {
     /// Of a place that was called.
     fn from(place: Place) -> Self {
@@ -153,6 +133,12 @@ impl From<Place> for Turn {
 }
 
 impl Turn {
+    /// Whether the request may be for that provider at all, whatever else it needs.
+    #[must_use]
+    pub fn is_at(&self, pass: &Pass, route: &Route) -> bool {
+        self.permit.covers(&Ask { locks: Vec::new(), ..plain(pass, route, Timestamp::MAX) })
+    }
+
     /// Whether this is the turn for that request: what was read since can want another one, at another provider, or with
     /// credentials that somebody else is trying.
     #[must_use]
@@ -187,12 +173,17 @@ pub async fn for_errand(
     route: &Route,
     base: &BaseUrl,
 ) -> Result<Option<Permit>, PassError> {
-    let ask = Ask { origin: base.origin().clone(), ..plain(pass, route, Timestamp::MAX) };
     tokio::select! {
         biased;
         () = operator.stopping.cancelled() => Err(PassError::Stopping),
-        permit = timeout(ERRAND_WITHIN, operator.gate.admit(ask)) => Ok(permit.ok()),
+        permit = timeout(ERRAND_WITHIN, operator.gate.admit(errand(pass, route, base))) => Ok(permit.ok()),
     }
+}
+
+/// What is asked of the gate for a request that brings no token.
+#[must_use]
+pub fn errand(pass: &Pass, route: &Route, base: &BaseUrl) -> Ask {
+    Ask { origin: base.origin().clone(), ..plain(pass, route, Timestamp::MAX) }
 }
 
 /// Whether the request uses anything of the credentials.

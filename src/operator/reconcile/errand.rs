@@ -50,7 +50,7 @@ pub async fn run(
 ) -> Result<Option<Ran>, PassError> {
     let Some((base, form)) = request_of(&route.view.definition, errand) else { return Ok(None) };
     let now = operator.now();
-    let Some(_turn) = turn::for_errand(operator, pass, route, base).await? else {
+    let Some(place) = turn::for_errand(operator, pass, route, base).await? else {
         settle(operator, pass, now);
         return Ok(Some(told(operator, route, errand, ErrandOutcome::LeftOut)));
     };
@@ -58,7 +58,10 @@ pub async fn run(
         return Ok(None);
     }
     let Some(route) = pass.route.clone() else { return Ok(None) };
-    if decide(&pass.seen, operator.now()).next != Next::Errand(errand) {
+    let Some((base, _)) = request_of(&route.view.definition, errand) else { return Ok(None) };
+    if !place.covers(&turn::errand(pass, &route, base))
+        || decide(&pass.seen, operator.now()).next != Next::Errand(errand)
+    {
         return Ok(None);
     }
     if operator.stopping.is_cancelled() || operator.handover.has_begun() || !operator.claim.holds() {
