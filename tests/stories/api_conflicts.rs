@@ -33,6 +33,7 @@ async fn a_session_that_somebody_annotates_while_the_vendor_answers_costs_no_sec
     row(25)
         .injected("the session Secret is annotated by somebody else between a refresh and its storage")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .judged_all(&lone.company.held())
         .logins(lone.company.virtana.logins().len(), 1)
         .holds("409; the session is read again, says the same, and takes the answer: no login");
 }
@@ -67,6 +68,7 @@ async fn an_output_and_a_status_that_somebody_else_writes_first_cost_no_call() {
     row(25)
         .injected("output and ApiToken are annotated by somebody else right before their writes")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .judged_all(&lone.company.held())
         .logins(lone.company.virtana.logins().len(), 1)
         .holds("409; read and decided again; both are written, and his annotations stay");
 }
@@ -92,6 +94,7 @@ async fn a_write_that_is_applied_though_its_answer_is_lost_leads_to_no_second_ca
     row(26)
         .injected("answer, output and status: 504, and a closed connection, after the API server had written")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .judged_all(&lone.company.held())
         .logins(lone.company.virtana.logins().len(), 1)
         .holds("six lost answers; what is there is read again; no login");
 }
@@ -113,6 +116,7 @@ async fn an_intent_that_is_stored_though_its_answer_is_lost_is_known_to_have_led
     row(26)
         .injected("the intent of a one-time refresh: 504, and a closed connection, after the API server had written it")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
+        .judged_all(&lone.company.held())
         .logins(lone.company.virtana.logins().len(), 1)
         .holds("the process knows that it sent nothing, and refreshes; only another process has to log in");
 }

@@ -7,7 +7,6 @@ use testbed::{
     api_proxy::{ApiProxy, When},
     eventually::await_until,
     operator::OperatorProcess,
-    outputs::OutputWatcher,
     reliability::{oracles, row},
     users::User,
 };
@@ -99,6 +98,7 @@ async fn when_the_leader_is_told_to_stop_the_other_goes_on_at_once_with_the_same
     row(7)
         .injected("SIGTERM to the leader of two replicas")
         .judged(&oracles::one_time(&company.virtana.history()))
+        .judged_all(&company.held())
         .logins(company.virtana.logins().len(), 1)
         .took("SIGTERM to the leader, another leads", led)
         .holds("the Lease is released; the other goes on with the same session");
@@ -122,6 +122,7 @@ async fn when_the_leader_is_killed_the_other_goes_on_with_the_same_session() {
     row(4)
         .injected("kill -9 of the leader of two replicas between two refreshes")
         .judged(&oracles::one_time(&company.virtana.history()))
+        .judged_all(&company.held())
         .logins(company.virtana.logins().len(), 1)
         .took(format!("kill -9 of the leader, another leads (a Lease of {LEASE_FOR:?})"), led)
         .holds("the other goes on with the same session");
@@ -143,6 +144,7 @@ async fn when_the_leader_is_killed_with_a_one_time_token_on_its_way_one_login_fo
     row(4)
         .injected("kill -9 of the leader while a one-time token is on its way")
         .judged(&oracles::one_time(&company.virtana.history()))
+        .judged_all(&company.held())
         .logins(company.virtana.logins().len(), 2)
         .holds("the other finds the intent: not presented again, one login");
 }
@@ -168,6 +170,7 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
     row(7)
         .injected("SIGTERM to the leader during a refresh that takes longer than its Lease would last")
         .judged(&oracles::one_time(&company.virtana.history()))
+        .judged_all(&company.held())
         .logins(company.virtana.logins().len(), 1)
         .holds("the Lease is kept until the answer is stored");
 }
@@ -217,7 +220,6 @@ async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_a
     let other = company.replica().await;
     company.renewing("infra").await;
     let world = &company.world;
-    let output = OutputWatcher::start(world.client.clone(), &world.namespace, "infra").await.expect("a watcher");
     let hold = proxy.hold(When::Before, stores_answer);
     hold.first(PATIENCE).await.expect("a refresh is about to be stored");
     leader.suspend().expect("it is stopped");
@@ -244,9 +246,7 @@ async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_a
     row(12)
         .injected("SIGSTOP of the leader while the storage of an answer is on its way; it arrives when another has led")
         .judged(&oracles::one_time(&company.virtana.history()))
-        .judged(&oracles::output(&output.versions().expect("no gaps"), "token", Timestamp::now(), |text| {
-            company.virtana.token(text)
-        }))
+        .judged_all(&company.held())
         .logins(company.virtana.logins().len(), 2)
         .holds(
             "409 for the late answer; one login for its unknown outcome; the old leader writes nothing else, and ends",

@@ -1,8 +1,11 @@
 //! Where stories of several replicas begin: a vendor with one-time refresh tokens, the Lease, and two operators.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, sync::Mutex, time::Duration};
 
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    jiff::Timestamp,
+};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -11,6 +14,8 @@ use serde_json::{Value, json};
 use testbed::{
     eventually::await_until,
     operator::{OperatorOptions, OperatorProcess},
+    outputs::{OutputWatcher, Version},
+    reliability::oracles::{self, Findings},
     users::User,
     vendors::{Exchange, Operation, Rotation, Virtana},
 };
@@ -32,6 +37,8 @@ pub struct Company {
     pub world: World,
     pub virtana: Virtana,
     pub provider: String,
+    /// Every version of every output so far.
+    outputs: Mutex<Vec<OutputWatcher>>,
 }
 
 impl Company {
@@ -54,7 +61,7 @@ impl Company {
         });
         world.credentials("login", &[("clientId", "client"), ("clientSecret", "correct")]).await;
         let provider = world.provider("virtana", with_refresh(&world, &virtana)).await;
-        Self { world, virtana, provider }
+        Self { world, virtana, provider, outputs: Mutex::default() }
     }
 
     /// A replica that is ready.
@@ -81,12 +88,30 @@ impl Company {
     pub async fn renewing(&self, name: &str) {
         self.token(name, 10).await;
         self.world.ready(name).await;
+        self.watch(name).await;
     }
 
     /// An ApiToken that is not renewed within a story.
     pub async fn resting(&self, name: &str) {
         self.token(name, 95).await;
         self.world.ready(name).await;
+        self.watch(name).await;
+    }
+
+    async fn watch(&self, output: &str) {
+        let watcher = OutputWatcher::start(self.world.client.clone(), &self.world.namespace, output).await;
+        self.outputs.lock().expect("nobody panicked").push(watcher.expect("a watcher"));
+    }
+
+    /// What each output has held, where each could always be renewed in time.
+    pub fn held(&self) -> Vec<Findings> {
+        let now = Timestamp::now();
+        self.judge(|versions| oracles::output(versions, "token", now, |text| self.virtana.token(text)))
+    }
+
+    fn judge(&self, judge: impl Fn(&[Version]) -> Findings) -> Vec<Findings> {
+        let outputs = self.outputs.lock().expect("nobody panicked");
+        outputs.iter().map(|output| judge(&output.versions().expect("no gaps"))).collect()
     }
 
     /// An ApiToken that is renewed at so much of its lifetime.
@@ -134,13 +159,16 @@ impl Company {
         self.world.until_secret(output, "the newest token", |now| text(now, "token") == newest().as_deref()).await;
     }
 
-    /// No refresh token was presented twice, so none was refused; and there were so many logins.
+    /// No refresh token was presented twice, so none was refused; no output has gone back; and there were so many logins.
     #[track_caller]
     pub fn spent(&self, logins: usize) {
         let mut seen = HashSet::new();
         for refresh in self.virtana.refreshes() {
             assert!(refresh.presented.iter().all(|token| seen.insert(token.clone())), "presented twice: {refresh:?}");
             assert_eq!(refresh.refusal, None, "{refresh:?}");
+        }
+        for held in self.judge(|versions| oracles::order(versions, "token", |text| self.virtana.token(text))) {
+            assert_eq!(held.broken, [""; 0]);
         }
         assert_eq!(self.virtana.logins().len(), logins);
         self.virtana.assert_no_protocol_errors();

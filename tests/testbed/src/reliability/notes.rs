@@ -72,6 +72,15 @@ impl Draft {
         self
     }
 
+    /// The same for several recordings.
+    ///
+    /// # Panics
+    /// One of them shows that a promise was broken.
+    #[track_caller]
+    pub fn judged_all(self, findings: &[Findings]) -> Self {
+        findings.iter().fold(self, Self::judged)
+    }
+
     /// So many logins were made, and so many were due.
     ///
     /// # Panics

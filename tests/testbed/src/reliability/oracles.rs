@@ -79,10 +79,28 @@ pub fn asked(history: &[Exchange]) -> Findings {
 /// stays until its token has expired. `until`: the recording ended then.
 #[must_use]
 pub fn output(versions: &[Version], key: &str, until: Timestamp, known: impl Fn(&str) -> Option<Token>) -> Findings {
-    let mut findings = Findings::default();
+    let mut findings = order(versions, key, &known);
     let mut gap: f64 = 0.0;
-    let mut before: Option<Token> = None;
     for (number, version) in versions.iter().enumerate() {
+        let Some(token) = version.text(key).and_then(&known) else { continue };
+        let stayed_until = versions.get(number + 1).map_or(until, |next| next.seen_at);
+        if let Some(expired) = token.expires_at.filter(|at| *at < stayed_until) {
+            let since = expired.max(version.seen_at);
+            gap = gap.max(stayed_until.duration_since(since).as_secs_f64());
+            findings.broken.push(format!("version {} stayed though its token had expired", version.resource_version));
+        }
+    }
+    findings.figure(Figure::ExpiryGap, gap);
+    findings
+}
+
+/// The same where a token may expire, because nobody could renew it: each holds a token of the vendor, and none an older
+/// one than the version before.
+#[must_use]
+pub fn order(versions: &[Version], key: &str, known: impl Fn(&str) -> Option<Token>) -> Findings {
+    let mut findings = Findings::default();
+    let mut before: Option<Token> = None;
+    for version in versions {
         let Some(token) = version.text(key).and_then(&known) else {
             findings.broken.push(format!("version {} holds no token of the vendor", version.resource_version));
             continue;
@@ -90,15 +108,8 @@ pub fn output(versions: &[Version], key: &str, until: Timestamp, known: impl Fn(
         if before.as_ref().is_some_and(|before| before.serial > token.serial) {
             findings.broken.push(format!("version {} holds an older token", version.resource_version));
         }
-        let stayed_until = versions.get(number + 1).map_or(until, |next| next.seen_at);
-        if let Some(expired) = token.expires_at.filter(|at| *at < stayed_until) {
-            let since = expired.max(version.seen_at);
-            gap = gap.max(stayed_until.duration_since(since).as_secs_f64());
-            findings.broken.push(format!("version {} stayed though its token had expired", version.resource_version));
-        }
         before = Some(token);
     }
-    findings.figure(Figure::ExpiryGap, gap);
     findings.figure(Figure::OutputVersions, count(versions.len()));
     findings
 }
