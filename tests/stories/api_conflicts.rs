@@ -85,14 +85,14 @@ async fn a_write_that_is_applied_though_its_answer_is_lost_leads_to_no_second_ca
         drop(lost);
         lone.company.next_refresh("infra").await;
         let cut = lone.proxy.hold(When::After, kind);
-        cut.first(PATIENCE).await.expect("a write whose connection is cut");
-        drop(cut);
+        cut.first(PATIENCE).await.expect("a write whose connection is reset");
+        cut.reset();
         lone.company.next_refresh("infra").await;
     }
     lone.world().ready("infra").await;
     lone.company.spent(1);
     row(26)
-        .injected("answer, output and status: 504, and a closed connection, after the API server had written")
+        .injected("answer, output and status: 504, and a connection that is reset, after the API server had written")
         .judged(&oracles::one_time(&lone.company.virtana.history()))
         .judged_all(&lone.company.held())
         .logins(lone.company.virtana.logins().len(), 1)

@@ -1,8 +1,9 @@
-//! A reverse proxy on loopback between a client and the API server: requests can be held, answers replaced, watches
-//! frozen, and the whole way closed.
+//! A reverse proxy on loopback between a client and the API server: requests can be held, answers replaced, connections
+//! reset, watches frozen or robbed of events, and the whole way closed.
 //!
 //! What no rule meets passes as it is: bodies are streamed, the client's own credentials are kept. It judges nothing.
 
+mod events;
 mod rules;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -25,8 +26,14 @@ use reqwest::{Certificate, Client};
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::watch};
 
-use self::rules::{Act, Body, Rules};
-pub use self::rules::{Answer, ApiRequest, Rule, When};
+pub use self::{
+    events::Skip,
+    rules::{Answer, ApiRequest, Rule, When},
+};
+use self::{
+    events::{Lines, Skips},
+    rules::{Act, Body, Reset, Rules},
+};
 use crate::{
     control_plane::ControlPlane,
     users::User,
@@ -55,6 +62,7 @@ struct Shared {
     watches: AtomicU64,
     frozen: watch::Sender<u64>,
     rules: Arc<Rules>,
+    skips: Arc<Skips>,
 }
 
 // === impl ApiProxy ===
@@ -77,6 +85,7 @@ impl ApiProxy {
             watches: AtomicU64::new(0),
             frozen: watch::Sender::new(0),
             rules: Arc::default(),
+            skips: Arc::default(),
         });
         let serving = Arc::clone(&shared);
         let on_connection: OnConnection = Arc::new(move |stream, _| Box::pin(serve(stream, Arc::clone(&serving))));
@@ -139,6 +148,11 @@ impl ApiProxy {
         self.shared.rules.add(when, Box::new(matches), Act::Hold)
     }
 
+    /// From now on watches bring none of the events that match, and go on.
+    pub fn skip_events(&self, matches: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Skip {
+        self.shared.skips.add(Box::new(matches))
+    }
+
     /// Records what matches, whatever else becomes of it.
     pub fn record(&self, matches: impl Fn(&ApiRequest) -> bool + Send + Sync + 'static) -> Rule {
         self.shared.rules.add(When::Before, Box::new(matches), Act::Record)
@@ -198,8 +212,10 @@ impl Shared {
             async move { frozen.wait_for(|frozen| *frozen < number).await.map(drop).map_err(anyhow::Error::from) }
         };
         let end = stream::once(thawed()).filter_map(|_| std::future::ready(None));
+        let (mut lines, skips) = (Lines::default(), Arc::clone(&self.skips));
         let frames = BodyStream::new(body).then(move |frame| {
             let thawed = thawed();
+            let frame = frame.map(|frame| frame.map_data(|data| lines.take(&data, &skips)));
             async move { thawed.await.and(frame.map_err(anyhow::Error::from)) }
         });
         let frames = frames.chain(end);
@@ -222,7 +238,15 @@ fn bad_gateway(error: &reqwest::Error) -> Result<Response<Body>> {
 
 /// An error ends the connection: the client sees it closed, as it would if the server had died.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(|request| shared.exchange(request));
+    let reset = AtomicBool::new(false);
+    let service = service_fn(|request| async {
+        let answer = shared.exchange(request).await;
+        answer.inspect_err(|error| reset.store(error.is::<Reset>(), Ordering::SeqCst))
+    });
     // A client that goes away while its request is held takes the request with it: it is never forwarded.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let _ = (&mut connection).await;
+    if reset.load(Ordering::SeqCst) {
+        let _ = connection.into_parts().io.inner().set_zero_linger();
+    }
 }

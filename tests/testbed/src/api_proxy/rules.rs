@@ -76,7 +76,13 @@ enum Fate {
     Held,
     Released,
     Closed,
+    Reset,
 }
+
+/// The client is to see its connection reset, as by a firewall that knows it no more.
+#[derive(Debug, thiserror::Error)]
+#[error("reset")]
+pub(super) struct Reset;
 
 // === impl Rules ===
 
@@ -131,6 +137,11 @@ impl Rule {
     pub fn release(self) {
         self.ruling.fate.send_replace(Fate::Released);
     }
+
+    /// Resets the connections of what is held (TCP RST), and holds no more.
+    pub fn reset(self) {
+        self.ruling.fate.send_replace(Fate::Reset);
+    }
 }
 
 impl Drop for Rule {
@@ -154,6 +165,7 @@ impl Ruling {
         }
         let mut fate = self.fate.subscribe();
         let fate = *fate.wait_for(|fate| *fate != Fate::Held).await?;
+        ensure!(fate != Fate::Reset, Reset);
         ensure!(fate == Fate::Released, "given up");
         Ok(None)
     }

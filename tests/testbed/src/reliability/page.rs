@@ -1,6 +1,9 @@
 //! `docs/reliability.md`, made of the matrix and of what stories have left.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{
     figures::{Figure, Over},
@@ -14,7 +17,7 @@ const BEFORE: &str = "\
 
 A token that expires unnoticed stops whoever uses it, and a refresh token that is presented twice can cost the whole session. Below are 81 faults, each with what was done to a real operator and what was seen. The page is written by the tests themselves: a story that has held leaves a note, and `cargo test --test reliability -- --ignored` holds this page against the notes of the run before it.
 
-In each story the operator is the program itself, a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts and freezes. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself. Versions of the Secret are watched from outside where rows 2, 3, 4, 17, 56, 58 and 60 are tried, and in each simulated run. A row whose tests are named `sim` is tried in the simulator, one named `egress` at the path of requests alone.
+In each story the operator is the program itself, a process of its own, kube-apiserver and etcd are real, and the vendors are fakes that revoke a session when a one-time token comes twice, lock accounts, and keep a history of all they were asked. Between operator and API server stands a proxy that holds, answers, cuts, resets and freezes, and takes events out of watches. What is judged is the vendor's history and every version of the Secret, not what the operator says of itself. Rows {watched} are tried with a watcher at the Secret that judges every version of it, up to its last second, and so is each simulated run; the other stories of one-time tokens judge that none goes back to an older token. A row whose tests are named `sim` is tried in the simulator, one named `egress` at the path of requests alone.
 
 ";
 
@@ -47,7 +50,7 @@ pub const TABLES: [(&str, &[&str]); 2] = [("simulated", &["long-runs", "dense-ru
 /// The whole page.
 #[must_use]
 pub fn page(matrix: &[Fault], notes: &[Note], tables: &Tables) -> String {
-    let mut page = String::from(BEFORE);
+    let mut page = BEFORE.replace("{watched}", &watched(notes));
     figures(&mut page, notes);
     times(&mut page, matrix, notes);
     let mut group = "";
@@ -69,6 +72,16 @@ pub fn page(matrix: &[Fault], notes: &[Note], tables: &Tables) -> String {
     page.push_str(&computed);
     page.push_str(AFTER);
     page
+}
+
+/// The rows where outputs were judged, as words.
+fn watched(notes: &[Note]) -> String {
+    let rows = notes.iter().filter(|note| note.figures.contains_key(&Figure::ExpiryGap)).map(|note| note.row);
+    let rows: Vec<_> = rows.collect::<BTreeSet<_>>().iter().map(u8::to_string).collect();
+    match rows.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => rows.concat(),
+    }
 }
 
 /// The page without its numbers, which differ from run to run.

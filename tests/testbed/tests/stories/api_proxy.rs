@@ -1,6 +1,6 @@
 //! The proxy before the API server: what passes, what is held, what is answered instead.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use futures::{FutureExt, StreamExt, pin_mut};
 use http::Method;
@@ -15,6 +15,10 @@ use testbed::{
     api_proxy::{Answer, ApiProxy, ApiRequest, When},
     control_plane::ControlPlane,
     users::User,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -132,4 +136,46 @@ async fn a_proxy_that_is_stopped_is_a_server_that_is_not_there_until_it_is_back(
     maps.get_opt("one").await.unwrap_err();
     proxy.restart().unwrap();
     maps.get_opt("one").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_sees_its_connection_closed_or_reset() {
+    let Through { proxy, .. } = through_a_proxy().await;
+    for resets in [false, true] {
+        let rule = proxy.hold(When::Before, |request| request.path == "/version");
+        let mut connection = TcpStream::connect(proxy.url().trim_start_matches("http://")).await.unwrap();
+        connection.write_all(b"GET /version HTTP/1.1\r\nhost: proxy\r\n\r\n").await.unwrap();
+        rule.first(SOON).await.unwrap();
+        if resets {
+            rule.reset()
+        } else {
+            drop(rule)
+        }
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(SOON, connection.read_to_end(&mut answer)).await.unwrap();
+        let kind = ended.as_ref().map_err(std::io::Error::kind);
+        assert_eq!(kind, if resets { Err(ErrorKind::ConnectionReset) } else { Ok(&0) });
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_skipped_never_comes_and_those_after_it_do() {
+    let Through { proxy, maps, direct } = through_a_proxy().await;
+    let events = maps.watch(&WatchParams::default(), "0").await.unwrap();
+    pin_mut!(events);
+    let skip = proxy.skip_events(|event| event["object"]["metadata"]["name"] == "skipped");
+    for name in ["skipped", "brought"] {
+        direct.create(&PostParams::default(), &map(name)).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let brought = async {
+        while !seen.iter().any(|name| name == "brought") {
+            if let WatchEvent::Added(map) = events.next().await.expect("it goes on").expect("an event") {
+                seen.extend(map.metadata.name);
+            }
+        }
+    };
+    tokio::time::timeout(SOON, brought).await.unwrap();
+    assert!(!seen.iter().any(|name| name == "skipped"), "{seen:?}");
+    assert_eq!(skip.first(SOON).await.unwrap()["type"], "ADDED");
 }
