@@ -104,10 +104,7 @@ async fn a_request_that_is_never_answered_is_given_up_and_delays_nobody_else() {
 #[tokio::test]
 async fn a_write_that_was_told_to_come_later_never_comes_once_leadership_is_lost() {
     let company = Company::new().await;
-    let proxy = testbed::api_proxy::ApiProxy::start(company.world.cluster).expect("a proxy");
-    let user = testbed::users::User::Operator;
-    let leader = company.replica_by(proxy.kubeconfig(company.world.cluster, &user).expect("a kubeconfig")).await;
-    leads(&leader).await;
+    let (proxy, leader) = company.leader_by_proxy().await;
     // Of another account, so that neither waits for the other: until it is answered the process lives on.
     company.virtana.add_account("slow", "correct");
     company.world.credentials("slow-login", &[("clientId", "slow"), ("clientSecret", "correct")]).await;

@@ -26,10 +26,7 @@ struct CutOff {
 impl CutOff {
     async fn new() -> Self {
         let company = Company::new().await;
-        let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
-        let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
-        let leader = company.replica_by(kubeconfig).await;
-        leads(&leader).await;
+        let (proxy, leader) = company.leader_by_proxy().await;
         Self { company, proxy, leader }
     }
 

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use testbed::{
-    api_proxy::{ApiProxy, When},
+    api_proxy::When,
     eventually::await_until,
     operator::OperatorProcess,
     reliability::{oracles, row},
-    users::User,
 };
 
 use crate::{
@@ -178,10 +177,7 @@ async fn a_leader_that_is_told_to_stop_keeps_the_lease_until_its_request_is_answ
 #[tokio::test]
 async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and_ends() {
     let company = Company::new().await;
-    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
-    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
-    let leader = company.replica_by(kubeconfig).await;
-    leads(&leader).await;
+    let (proxy, leader) = company.leader_by_proxy().await;
     let other = company.replica().await;
     // Due after 16 s: the other leads before, and has nothing to do.
     company.token("infra", 30).await;
@@ -213,10 +209,7 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
 #[tokio::test]
 async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_api_server() {
     let company = Company::new().await;
-    let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
-    let kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");
-    let leader = company.replica_by(kubeconfig).await;
-    leads(&leader).await;
+    let (proxy, leader) = company.leader_by_proxy().await;
     let other = company.replica().await;
     company.renewing("infra").await;
     let world = &company.world;

@@ -12,6 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use testbed::{
+    api_proxy::ApiProxy,
     eventually::await_until,
     operator::{OperatorOptions, OperatorProcess},
     outputs::{OutputWatcher, Version},
@@ -75,6 +76,15 @@ impl Company {
         let replica = OperatorProcess::start(&options).expect("it starts");
         replica.ready(PATIENCE).await.expect("it becomes ready");
         replica
+    }
+
+    /// A replica that leads, and whose way to the API server is a proxy.
+    pub async fn leader_by_proxy(&self) -> (ApiProxy, OperatorProcess) {
+        let proxy = ApiProxy::start(self.world.cluster).expect("a proxy");
+        let kubeconfig = proxy.kubeconfig(self.world.cluster, &User::Operator).expect("a kubeconfig");
+        let leader = self.replica_by(kubeconfig).await;
+        leads(&leader).await;
+        (proxy, leader)
     }
 
     /// A replica that leads, and one that stands by.
