@@ -7,16 +7,15 @@ use kube::{
 };
 use serde_json::json;
 use testbed::{
-    api_proxy::{Answer, ApiRequest, When},
+    api_proxy::{Answer, When},
     audit::Mark,
     eventually::await_until,
     reliability::{oracles, row},
     users::User,
-    vendors::Operation,
 };
 
 use crate::{
-    lone::{Lone, refreshes, writes, writes_status},
+    lone::{Lone, refreshes, writes_status},
     scene::Scene,
     world::{PATIENCE, World, ready},
 };
@@ -163,28 +162,4 @@ async fn tokens_are_renewed_where_the_status_may_not_be_written() {
         .judged(&oracles::one_time(&lone.company.virtana.history()))
         .logins(lone.company.virtana.logins().len(), 1)
         .holds(format!("both refreshes came through; {tries} tries of the status; metric and log name it"));
-}
-
-#[tokio::test]
-async fn an_etcd_that_is_full_starts_no_storm_at_the_provider() {
-    let lone = Lone::new().await;
-    lone.company.renewing("infra").await;
-    let full = Answer::refusal(500, "InternalError", "etcdserver: mvcc: database space exceeded");
-    let rule = lone.proxy.answer(When::Before, |request: &ApiRequest| writes(request), full);
-    let before = lone.company.virtana.history().len();
-    await_until("five writes in vain", PATIENCE, async || match rule.met().len() {
-        5.. => Ok(()),
-        few => Err(few.to_string()),
-    })
-    .await;
-    let during = lone.company.virtana.history().len() - before;
-    assert!(during <= 1, "{during} calls while nothing could be written");
-    drop(rule);
-    lone.company.next_refresh("infra").await;
-    lone.company.spent(1);
-    row(31)
-        .injected("every write answered as a full etcd is, until five had failed")
-        .judged(&oracles::one_time(&lone.company.virtana.history()))
-        .logins(lone.asked(Operation::Login), 1)
-        .holds(format!("{during} calls to the provider meanwhile; renewed from the same session after"));
 }

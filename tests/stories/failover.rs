@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::jiff::Timestamp;
 use testbed::{
     api_proxy::When,
     eventually::await_until,
@@ -187,7 +186,7 @@ async fn a_leader_that_was_frozen_past_its_lease_calls_nobody_writes_nothing_and
     leads(&other).await;
     // Nobody does what falls due now: it is all there to do when the frozen one wakes up.
     other.kill9();
-    falls_due(&company, "infra").await;
+    company.falls_due("infra").await;
     let asked = company.virtana.history().len();
     let written = proxy.record(writes);
     leader.resume().expect("it goes on");
@@ -245,15 +244,6 @@ async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_a
             "409 for the late answer; one login for its unknown outcome; the old leader writes nothing else, and ends",
         );
 }
-
-async fn falls_due(company: &Company, name: &str) {
-    await_until("its renewal is due", PATIENCE, async || {
-        let due = company.world.get(name).await.status.and_then(|status| status.renew_at).expect("a time").0;
-        if due < Timestamp::now() { Ok(()) } else { Err(due) }
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn credentials_that_one_leader_was_refused_are_not_tried_again_by_the_next() {
     let company = Company::new().await;

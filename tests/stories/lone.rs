@@ -24,7 +24,11 @@ impl Lone {
     }
 
     pub async fn without_operator() -> Self {
-        let mut company = Company::new().await;
+        Self::of(Company::new().await)
+    }
+
+    /// The same with a company of one's own, and no operator yet.
+    pub fn of(mut company: Company) -> Self {
         company.world.flags.clear();
         let proxy = ApiProxy::start(company.world.cluster).expect("a proxy");
         company.world.kubeconfig = proxy.kubeconfig(company.world.cluster, &User::Operator).expect("a kubeconfig");

@@ -23,6 +23,7 @@ mod crowds;
 mod cut_off;
 mod deletion;
 mod discovery;
+mod etcd_full;
 mod failover;
 mod faults;
 mod first_token;

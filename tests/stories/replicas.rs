@@ -44,7 +44,10 @@ pub struct Company {
 
 impl Company {
     pub async fn new() -> Self {
-        let mut world = World::without_operator().await;
+        Self::within(World::without_operator().await).await
+    }
+
+    pub async fn within(mut world: World) -> Self {
         world.flags.push("--leader-elect".to_owned());
         world.flags.extend(TIMES.map(str::to_owned));
         let binding = json!({
@@ -162,6 +165,14 @@ impl Company {
         let more = |all: &[Exchange]| good_refreshes(all) > before;
         self.virtana.wait_for("one more refresh", PATIENCE, more).await;
         self.holds_the_newest(output).await;
+    }
+
+    pub async fn falls_due(&self, name: &str) {
+        await_until("its renewal is due", PATIENCE, async || {
+            let due = self.world.get(name).await.status.and_then(|status| status.renew_at).expect("a time").0;
+            if due < Timestamp::now() { Ok(()) } else { Err(due) }
+        })
+        .await;
     }
 
     pub async fn holds_the_newest(&self, output: &str) {

@@ -22,6 +22,7 @@ use crate::{
     audit::AuditLog,
     binaries::{Binaries, binaries},
     component::Component,
+    etcd::Etcd,
     eventually::poll_until,
     flags::{self, Files, Ports},
     lifeline::Lifeline,
@@ -41,6 +42,8 @@ const COLLECTING: &str = "Proceeding to collect garbage";
 pub struct Options {
     /// Flags of kube-apiserver besides the testbed's own.
     pub apiserver_flags: Vec<String>,
+    /// How many bytes etcd may hold; by default its own 2 GiB.
+    pub etcd_quota: Option<u64>,
     /// The address of a node that is to run pods: then the API server serves it too, and all controllers run.
     pub node: Option<Ipv4Addr>,
 }
@@ -75,7 +78,8 @@ impl ControlPlane {
         let authority = Authority::generate()?;
         files.write(&authority, options.node)?;
         let users = Users::new(dir.path(), format!("https://{}", ports.apiserver.address()), authority)?;
-        let etcd = Component::start("etcd", &binaries.etcd, &flags::etcd(&files, &ports), dir.path())?;
+        let etcd =
+            Component::start("etcd", &binaries.etcd, &flags::etcd(&files, &ports, options.etcd_quota), dir.path())?;
         let control_plane = Self {
             controller_manager: Mutex::new(None),
             apiserver: Mutex::new(None),
@@ -193,6 +197,12 @@ impl ControlPlane {
         let wanted = serde_json::from_value(json!({ "metadata": { "generateName": format!("{prefix}-") } }))?;
         let made = namespaces.create(&PostParams::default(), &wanted).await?;
         made.metadata.name.context("the API server named no namespace")
+    }
+
+    /// The etcd behind the API server.
+    #[must_use]
+    pub fn etcd(&self) -> Etcd {
+        Etcd::at(self.ports.etcd_clients.address())
     }
 
     #[must_use]

@@ -91,7 +91,8 @@ impl Files {
     }
 }
 
-pub fn etcd(files: &Files, ports: &Ports) -> Vec<String> {
+/// `quota` is in bytes; 0 is etcd's own.
+pub fn etcd(files: &Files, ports: &Ports, quota: Option<u64>) -> Vec<String> {
     let clients = format!("http://{}", ports.etcd_clients.address());
     let peers = format!("http://{}", ports.etcd_peers.address());
     vec![
@@ -101,6 +102,7 @@ pub fn etcd(files: &Files, ports: &Ports) -> Vec<String> {
         format!("--listen-peer-urls={peers}"),
         format!("--initial-advertise-peer-urls={peers}"),
         format!("--initial-cluster=default={peers}"),
+        format!("--quota-backend-bytes={}", quota.unwrap_or_default()),
         // Nothing here has to survive a power failure, and fsync is what costs on shared machines.
         "--unsafe-no-fsync".into(),
         "--log-level=warn".into(),

@@ -10,6 +10,7 @@ pub mod binaries;
 pub mod ca;
 mod component;
 pub mod control_plane;
+pub mod etcd;
 pub mod eventually;
 mod flags;
 pub mod go_build;

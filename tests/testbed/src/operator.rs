@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
+use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{eventually::poll_until, lifeline::Lifeline, loopback_http, metrics, ports::Port, process_cost};
@@ -124,7 +125,7 @@ impl OperatorProcess {
     /// # Errors
     /// It does not answer.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        loopback_http::get(self.port.address(), path).await
+        loopback_http::send(self.port.address(), Method::GET, path, String::new()).await
     }
 
     /// The text of `/metrics`.
