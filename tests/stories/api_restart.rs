@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, api::DeleteParams};
 use serde_json::json;
 use testbed::{
-    control_plane::{ControlPlane, Options},
+    control_plane::Options,
     eventually::await_until,
     reliability::{oracles, row},
     users::User,
@@ -24,8 +24,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// On a control plane of its own, which only these stories disturb.
 async fn scene() -> Scene {
-    let cluster = ControlPlane::start(Options::default()).await.expect("a control plane");
-    let mut world = World::at(Box::leak(Box::new(cluster))).await;
+    let mut world = World::apart(Options::default()).await;
     world.start_operator().await;
     Scene::within(world).await
 }

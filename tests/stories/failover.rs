@@ -244,6 +244,7 @@ async fn an_answer_whose_writer_was_frozen_until_another_led_is_refused_by_the_a
             "409 for the late answer; one login for its unknown outcome; the old leader writes nothing else, and ends",
         );
 }
+
 #[tokio::test]
 async fn credentials_that_one_leader_was_refused_are_not_tried_again_by_the_next() {
     let company = Company::new().await;

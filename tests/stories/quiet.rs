@@ -1,10 +1,7 @@
 //! What changes nothing costs nothing: no request at the provider, and no write.
 
 use serde_json::json;
-use testbed::{
-    control_plane::{ControlPlane, Options},
-    users::User,
-};
+use testbed::{control_plane::Options, users::User};
 
 use crate::{
     scene::{LOGIN, Scene},
@@ -48,9 +45,8 @@ async fn a_restarted_operator_that_finds_all_in_order_asks_nothing_and_writes_no
 
 #[tokio::test]
 async fn a_restart_of_the_api_server_costs_no_call_and_no_write() {
-    let cluster = ControlPlane::start(Options::default()).await.expect("a control plane");
-    let cluster: &'static ControlPlane = Box::leak(Box::new(cluster));
-    let mut scene = Scene::within(World::at(cluster).await).await;
+    let mut scene = Scene::within(World::apart(Options::default()).await).await;
+    let cluster = scene.world.cluster;
     scene.world.start_operator().await;
     scene.issued("clusters", json!({})).await;
     let session = scene.world.session_name("clusters").await;

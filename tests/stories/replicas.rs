@@ -167,6 +167,7 @@ impl Company {
         self.holds_the_newest(output).await;
     }
 
+    /// Waits until its status says that it should be renewed by now.
     pub async fn falls_due(&self, name: &str) {
         await_until("its renewal is due", PATIENCE, async || {
             let due = self.world.get(name).await.status.and_then(|status| status.renew_at).expect("a time").0;

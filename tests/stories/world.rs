@@ -20,7 +20,7 @@ use kube::{
 use serde_json::{Value, json};
 use testbed::{
     ca::TestCa,
-    control_plane::ControlPlane,
+    control_plane::{ControlPlane, Options},
     eventually::await_until,
     operator::{OperatorOptions, OperatorProcess},
     users::User,
@@ -61,7 +61,9 @@ impl World {
     }
 
     /// A namespace on a control plane that the story has for itself, and no operator yet.
-    pub async fn at(cluster: &'static ControlPlane) -> Self {
+    pub async fn apart(options: Options) -> Self {
+        let cluster = ControlPlane::start(options).await.expect("a control plane");
+        let cluster = Box::leak(Box::new(cluster));
         install(cluster).await;
         Self::on(cluster).await
     }
